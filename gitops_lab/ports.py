@@ -1,0 +1,67 @@
+"""The three ports: what the engine and the deployers ask of Git, of a cluster and of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from gitops_lab.model import Artifact, Object, ObjectKey, Revision
+
+
+class Source(Protocol):
+    """One branch and folder of a repository, as a deployer sees it."""
+
+    def head(self) -> Revision:
+        """The branch's newest commit, without fetching its files (`git ls-remote`).
+
+        Raises:
+            SourceError: Git does not answer, or the branch does not exist.
+        """
+
+    def fetch(self, revision: Revision) -> Artifact:
+        """The files of a revision.
+
+        Raises:
+            SourceError: Git does not answer, or the commit does not exist.
+        """
+
+
+class Cluster(Protocol):
+    """A Kubernetes API server, reached with one client's credentials.
+
+    Every method raises `ApiError` when the server refuses and `ClusterUnreachable` when it does
+    not answer. Objects that come back belong to the caller.
+    """
+
+    name: str
+
+    def is_namespaced(self, group: str, kind: str) -> bool:
+        """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
+
+    def get(self, key: ObjectKey, *, version: str = "") -> Object | None:
+        """The live object, in the given or the preferred API version; None if there is none."""
+
+    def list(
+        self, group: str, kind: str, *, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> list[Object]:
+        """Live objects of a kind, by key; without a namespace, of all of them."""
+
+    def apply(
+        self, body: Object, *, manager: str, force: bool = True, dry_run: bool = False
+    ) -> Object:
+        """Server-side apply; the object as it is, or with `dry_run` as it would be."""
+
+    def patch(
+        self, key: ObjectKey, patch: Mapping[str, Any], *, manager: str, subresource: str = ""
+    ) -> Object:
+        """JSON merge patch (RFC 7386), as a person's or a script's edit."""
+
+    def delete(self, key: ObjectKey, *, propagation: str = "Background", uid: str = "") -> None:
+        """Delete; with `uid` only that very object. An object that is gone already is no error."""
+
+
+class Clock(Protocol):
+    """The time, in seconds since the Unix epoch."""
+
+    def now(self) -> float:
+        """The present instant."""
