@@ -1,0 +1,1 @@
+"""Everything behind the API that makes objects come true: control loops and a simulated kubelet."""
