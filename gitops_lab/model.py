@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,11 @@ from typing import Any
 
 Object = dict[str, Any]
 """An object as JSON spells it. Code that was handed one reads it; to change it, copy it first."""
+
+
+def copied(obj: Object) -> Object:
+    """A deep copy of JSON values, by way of bytes: several times quicker than `copy.deepcopy`."""
+    return marshal.loads(marshal.dumps(obj))  # type: ignore[no-any-return]
 
 
 def split_api_version(api_version: str) -> tuple[str, str]:

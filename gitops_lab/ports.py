@@ -1,11 +1,26 @@
-"""The three ports: what the engine and the deployers ask of Git, of a cluster and of time."""
+"""The ports: what the engine and the deployers ask of Git, of a cluster and of time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gitops_lab.model import Artifact, Object, ObjectKey, Revision
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who a deployer is to the API server, and from which side it comes.
+
+    Args:
+        user: the name that the API server authenticates.
+        inside: whether the holder lives in the cluster and uses its internal address; from
+            outside, the credentials lie outside too, and the cluster must be reachable.
+    """
+
+    user: str
+    inside: bool
 
 
 class Source(Protocol):

@@ -1,0 +1,156 @@
+"""The simulated cluster, called in-process: an API server, its controllers and its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from gitops_lab.apiserver.api import Api, Options, bootstrap
+from gitops_lab.apiserver.controllers import Controllers
+from gitops_lab.apiserver.controllers.images import Catalogue
+from gitops_lab.apiserver.resources import Resource
+from gitops_lab.apiserver.store import Event
+from gitops_lab.errors import ApiError, ClusterUnreachable
+from gitops_lab.model import Object, ObjectKey, copied, join_api_version
+from gitops_lab.ports import Clock, Credentials
+
+
+class SimulatedCluster:
+    """A whole cluster in memory. Its `step` is driven by the clock, like everything else.
+
+    Args:
+        name: what people call it.
+        clock: tells the API server and the controllers the time.
+        random: draws uids, name suffixes and the kubelet's small variations.
+        images: how container images behave; a catalogue of our own if None.
+        nodes: how many nodes it has.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: Clock,
+        random: Random,
+        images: Catalogue | None = None,
+        nodes: int = 1,
+    ) -> None:
+        self.name = name
+        self.reachable = True
+        """Whether the address outside the cluster answers; the one inside always does."""
+        self.api = Api(now=clock.now, rng=random)
+        bootstrap(self.api)
+        self.controllers = Controllers(self.api, images=images, rng=random, nodes=nodes)
+
+    def step(self, now: float) -> float | None:
+        """Let every controller and node do what is due; when the next thing is due."""
+        return self.controllers.step(now)
+
+    def connect(self, credentials: Credentials) -> SimulatedConnection:
+        """The Cluster port, for the holder of these credentials."""
+        return SimulatedConnection(self, credentials)
+
+    def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
+        """Tell a listener the key of each object that is created, changed or deleted."""
+
+        def tell(event: Event) -> None:
+            listener(ObjectKey.of(event.object))
+
+        self.api.store.subscribe(tell)
+
+
+class SimulatedConnection:
+    """The Cluster port (`gitops_lab.ports.Cluster`) over the verbs of a simulated API server.
+
+    Args:
+        cluster: the cluster at the other end.
+        credentials: who asks, and from which side.
+    """
+
+    def __init__(self, cluster: SimulatedCluster, credentials: Credentials) -> None:
+        self.name, self.cluster, self.credentials = cluster.name, cluster, credentials
+
+    def is_namespaced(self, group: str, kind: str) -> bool:
+        """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
+        return self._api.registry.preferred(group, kind).namespaced
+
+    def get(self, key: ObjectKey, *, version: str = "") -> Object | None:
+        """The live object, in the given or the preferred API version; None if there is none."""
+        try:
+            return copied(
+                self._api.get(self._resource(key, version), key.name, namespace=key.namespace)
+            )
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def list(
+        self, group: str, kind: str, *, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> list[Object]:
+        """Live objects of a kind, by key; without a namespace, of all of them."""
+        resource = self._api.registry.preferred(group, kind)
+        selector = ",".join(f"{name}={value}" for name, value in (labels or {}).items())
+        found = self._api.list(resource, namespace=namespace or None, labels=selector)
+        header = {"apiVersion": resource.api_version, "kind": kind}
+        return [copied({**header, **item}) for item in found["items"]]
+
+    def apply(
+        self, body: Object, *, manager: str, force: bool = True, dry_run: bool = False
+    ) -> Object:
+        """Server-side apply; the object as it is, or with `dry_run` as it would be."""
+        resource = self._api.registry.by_kind(body["apiVersion"], body["kind"])
+        metadata = body["metadata"]
+        return copied(
+            self._api.apply(
+                resource,
+                metadata["name"],
+                body,
+                namespace=metadata.get("namespace", ""),
+                options=Options(field_manager=manager, force=force, dry_run=dry_run),
+            )
+        )
+
+    def patch(
+        self, key: ObjectKey, patch: Mapping[str, Any], *, manager: str, subresource: str = ""
+    ) -> Object:
+        """JSON merge patch (RFC 7386), as a person's or a script's edit."""
+        return copied(
+            self._api.patch(
+                self._resource(key),
+                key.name,
+                dict(patch),
+                type="merge",
+                namespace=key.namespace,
+                subresource=subresource,
+                options=Options(field_manager=manager),
+            )
+        )
+
+    def delete(self, key: ObjectKey, *, propagation: str = "Background", uid: str = "") -> None:
+        """Delete; with `uid` only that very object. An object that is gone already is no error."""
+        options = Options(propagation=propagation, uid=uid)
+        try:
+            self._api.delete(
+                self._resource(key), key.name, namespace=key.namespace, options=options
+            )
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    @property
+    def _api(self) -> Api:
+        if not (self.credentials.inside or self.cluster.reachable):
+            raise ClusterUnreachable(
+                "the API server does not answer",
+                where=self.name,
+                fix="it cannot be reached from outside the cluster; restore the network",
+            )
+        return self.cluster.api
+
+    def _resource(self, key: ObjectKey, version: str = "") -> Resource:
+        registry = self._api.registry
+        if version:
+            return registry.by_kind(join_api_version(key.group, version), key.kind)
+        return registry.preferred(key.group, key.kind)

@@ -1,0 +1,132 @@
+"""What happened, when, to what, and why: append-only, and the only thing that reports read.
+
+The events, by who records them:
+
+- the forge: `pushed`
+- a deployer: `triggered`, `missed`, `fetched`, `decided` and `applied` (one a changed object),
+  `synced`, `health`, `reported`
+- a person or a fault: `edited`, `outage`, `restored`
+- the observer: `observed`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gitops_lab.model import Action
+from gitops_lab.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened.
+
+    Args:
+        at: when, in seconds since the Unix epoch, to the millisecond.
+        actor: who did it: the name of an arm, `forge`, `learner`.
+        event: what, one of the words in this module's description.
+        subject: to what: an object, a revision, a part of the sandbox.
+        why: the reason, in one sentence.
+        data: what a program needs to know about it, as JSON values.
+    """
+
+    at: float
+    actor: str
+    event: str
+    subject: str = ""
+    why: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """This entry as one line of `journal.jsonl`."""
+        time = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "actor": self.actor, "event": self.event}
+        line |= {k: v for k in ("subject", "why", "data") if (v := getattr(self, k))}
+        return json.dumps(line, ensure_ascii=False)
+
+    def __str__(self) -> str:
+        time = datetime.fromtimestamp(self.at, UTC).strftime("%H:%M:%S")
+        what = self.data.get("action") or self.data.get("state") or self.data.get("sync") or ""
+        words = (time, self.actor, self.event, str(what), self.subject)
+        return " ".join(word for word in words if word) + (f": {self.why}" if self.why else "")
+
+    @classmethod
+    def from_json(cls, line: str) -> Entry:
+        """The entry that a line of `journal.jsonl` holds."""
+        raw = json.loads(line)
+        return cls(at=datetime.fromisoformat(raw.pop("time")).timestamp(), **raw)
+
+
+class Journal:
+    """The entries of one world, in order.
+
+    Args:
+        clock: tells when an entry is recorded.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: list[Entry] = []
+
+    def record(
+        self, actor: str, event: str, subject: object = "", why: str = "", **data: Any
+    ) -> None:
+        """Write one entry down, at the clock's present instant."""
+        self._entries.append(
+            Entry(round(self._clock.now(), 3), actor, event, str(subject), why, data)
+        )
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def since(self, position: int) -> list[Entry]:
+        """The entries from a position on; `len(journal)` is the position after the last."""
+        return self._entries[position:]
+
+    def write(self, path: Path) -> None:
+        """Write all entries to a file, one JSON object a line."""
+        path.write_text("".join(entry.to_json() + "\n" for entry in self), encoding="utf-8")
+
+
+def read(path: Path) -> list[Entry]:
+    """The entries of a `journal.jsonl`."""
+    return [Entry.from_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@dataclass
+class DeployerState:
+    """What a deployer holds to be true, as its journal entries tell it."""
+
+    revision: str = ""
+    objects: set[str] = field(default_factory=set)
+    sync: str = "Unknown"
+    health: str = "Unknown"
+
+
+def replay(entries: Iterable[Entry]) -> dict[str, DeployerState]:
+    """The state of each deployer after these entries: the journal leaves nothing out."""
+    states: dict[str, DeployerState] = {}
+    for entry in entries:
+        if entry.event not in ("applied", "synced", "health"):
+            continue
+        state = states.setdefault(entry.actor, DeployerState())
+        if entry.event == "applied":
+            match entry.data["action"]:
+                case Action.CREATED | Action.CONFIGURED:
+                    state.objects.add(entry.subject)
+                case Action.DELETED:
+                    state.objects.discard(entry.subject)
+        elif entry.event == "synced":
+            state.sync = entry.data["sync"]
+            state.revision = entry.data["applied"]
+        else:
+            state.health = entry.data["status"]
+    return states

@@ -1,0 +1,149 @@
+"""The observer: what is true of an arm, seen from outside, whatever its deployer believes.
+
+It compares the branch's newest revision with live state after every change and journals each
+transition. The deployers know nothing of it, so that all of them are measured alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitops_lab.deployers.deployer import Deployer
+from gitops_lab.engine.health import overall
+from gitops_lab.engine.plan import OWNER_LABEL, differences, stamped
+from gitops_lab.engine.render import render
+from gitops_lab.errors import ApiError, LabError
+from gitops_lab.journal import Journal
+from gitops_lab.model import Manifest, Object, ObjectKey, split_api_version
+from gitops_lab.ports import Cluster, Source
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The truth about an arm at one instant.
+
+    Args:
+        in_sync: live state is what the branch's newest revision says.
+        drifted: live state is not what the deployer itself applied last.
+        health: the worst health among the objects that Git wants.
+        why: what differs, or what is not healthy.
+        orphans: live objects that bear the deployer's label and that Git does not have.
+    """
+
+    in_sync: bool
+    drifted: bool
+    health: str
+    why: str
+    orphans: tuple[str, ...] = ()
+
+
+class Observer:
+    """Watches one arm.
+
+    Args:
+        deployer: the arm's deployer; only its name, its policy and what it applied last are read.
+        source: the branch and folder that the arm deploys.
+        cluster: live state, reached with credentials of the observer's own.
+        journal: takes each transition down.
+    """
+
+    def __init__(
+        self, deployer: Deployer, source: Source, cluster: Cluster, journal: Journal
+    ) -> None:
+        self.deployer, self.source, self.cluster, self.journal = deployer, source, cluster, journal
+        self.head = ""
+        self.wanted: dict[str, tuple[Manifest, ...]] = {"": ()}
+        self.wanted_once: dict[ObjectKey, str] = {}
+        self.last: Observation | None = None
+        self._live: dict[ObjectKey, Object | None] = {}
+        self._compared: dict[tuple[str, ObjectKey], str] = {}
+        self._known: tuple[str, str] | None = None
+
+    def moved(self) -> None:
+        """The branch moved: what Git wants is what its newest revision says, if that renders."""
+        try:
+            revision = self.source.head()
+            manifests = render(
+                self.source.fetch(revision),
+                namespace=self.deployer.policy.namespace,
+                is_namespaced=self.cluster.is_namespaced,
+            )
+        except LabError:
+            return
+        self.head = str(revision)
+        self.wanted[self.head] = manifests
+        self.wanted_once |= {m.key: split_api_version(m.body["apiVersion"])[1] for m in manifests}
+
+    def changed(self, key: ObjectKey) -> None:
+        """A live object changed; what was known of it is forgotten."""
+        if key in self.wanted_once:
+            self._live.pop(key, None)
+            for revision in self.wanted:
+                self._compared.pop((revision, key), None)
+            self._known = None
+
+    def look(self) -> None:
+        """Compare, if anything moved since the last look, and journal what is new."""
+        known = (self.head, self.deployer.applied)
+        if known == self._known:
+            return
+        self._known = known
+        found = self._observe()
+        if found != self.last:
+            self.last = found
+            self.journal.record(
+                self.deployer.name, "observed", self.head, found.why,
+                in_sync=found.in_sync, drifted=found.drifted, health=found.health,
+                orphans=list(found.orphans),
+            )  # fmt: skip
+
+    def _observe(self) -> Observation:
+        wanted = self.wanted[self.head]
+        difference = self._difference(self.head)
+        health = overall((manifest.key, self._get(manifest.key)) for manifest in wanted)
+        keys = {manifest.key for manifest in wanted}
+        orphans = (key for key in self.wanted_once if key not in keys and self._is_orphan(key))
+        return Observation(
+            in_sync=not difference,
+            drifted=bool(self._settled and self._difference(self.deployer.applied)),
+            health=health.status,
+            why=difference or health.message,
+            orphans=tuple(str(key) for key in sorted(orphans)),
+        )
+
+    @property
+    def _settled(self) -> bool:
+        """Whether what the deployer applied last, it applied in full: else nothing can drift."""
+        outcome, applied = self.deployer.outcome, self.deployer.applied
+        return outcome is not None and str(outcome.revision) == applied and applied in self.wanted
+
+    def _difference(self, revision: str) -> str:
+        """The first difference between a revision and live state; empty if there is none."""
+        for manifest in self.wanted[revision]:
+            place = (revision, manifest.key)
+            if place not in self._compared:
+                self._compared[place] = self._compare(manifest)
+            if self._compared[place]:
+                return f"{manifest.key}: {self._compared[place]}"
+        return ""
+
+    def _compare(self, manifest: Manifest) -> str:
+        live = self._get(manifest.key)
+        if live is None:
+            return "does not exist"
+        name = self.deployer.name
+        try:
+            merged = self.cluster.apply(stamped(manifest.body, name), manager=name, dry_run=True)
+        except ApiError as error:
+            return error.message
+        return next((str(difference) for difference in differences(live, merged)), "")
+
+    def _is_orphan(self, key: ObjectKey) -> bool:
+        live = self._get(key)
+        labels = live["metadata"].get("labels") or {} if live else {}
+        return labels.get(OWNER_LABEL) == self.deployer.name
+
+    def _get(self, key: ObjectKey) -> Object | None:
+        if key not in self._live:
+            self._live[key] = self.cluster.get(key, version=self.wanted_once[key])
+        return self._live[key]
