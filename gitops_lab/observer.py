@@ -23,6 +23,7 @@ class Observation:
     """The truth about an arm at one instant.
 
     Args:
+        revision: what the branch's newest revision is.
         in_sync: live state is what the branch's newest revision says.
         drifted: live state is not what the deployer itself applied last.
         health: the worst health among the objects that Git wants.
@@ -30,6 +31,7 @@ class Observation:
         orphans: live objects that bear the deployer's label and that Git does not have.
     """
 
+    revision: str
     in_sync: bool
     drifted: bool
     health: str
@@ -104,6 +106,7 @@ class Observer:
         keys = {manifest.key for manifest in wanted}
         orphans = (key for key in self.wanted_once if key not in keys and self._is_orphan(key))
         return Observation(
+            revision=self.head,
             in_sync=not difference,
             drifted=bool(self._settled and self._difference(self.deployer.applied)),
             health=health.status,

@@ -24,10 +24,11 @@ from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.deployers.push import PushDeployer
+from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.forge import Forge, GitSource
 from gitops_lab.journal import Journal
-from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.model import Manifest, Object, ObjectKey, Revision
 from gitops_lab.observer import Observer
 from gitops_lab.ports import Credentials
 
@@ -199,8 +200,8 @@ class Sandbox:
         self.arms: dict[str, Arm] = {}
         for description in _described(arms or ("push-on-commit", "pull+self-heal")):
             self.arms[description.name] = Arm(description, self)
-        if observe:
-            self.clock.after_each.append(self._look)
+        self.observe = observe
+        self.clock.after_each.append(self._look)
 
     def random(self, name: str) -> Random:
         """A source of draws of its own for each part, so that one part never disturbs another."""
@@ -267,6 +268,7 @@ class Sandbox:
                 arm.kubectl.patch(key, patch, manager="kubectl-edit")
             what = "deleted by hand" if patch is None else f"edited by hand: {json.dumps(patch)}"
             self.journal.record(arm.name, "edited", key, what)
+        self._look()
 
     def stop(self, *arms: str) -> None:
         """Take the deployers of these arms, or of all, down."""
@@ -277,6 +279,16 @@ class Sandbox:
         """Bring the deployers of these arms, or of all, back."""
         for arm in arms or self.arms:
             self[arm].start()
+
+    def desired(self) -> tuple[Manifest, ...]:
+        """The objects that the branch's newest revision asks for."""
+        arm = next(iter(self.arms.values()))
+        source = arm.deployer.source
+        return render(
+            source.fetch(source.head()),
+            namespace=arm.deployer.policy.namespace,
+            is_namespaced=arm.kubectl.is_namespaced,
+        )
 
     def chapter(self, title: str) -> None:
         """Begin a chapter of the story; measurements are told by chapter."""
@@ -298,12 +310,14 @@ class Sandbox:
             for arm in self.arms.values():
                 arm.observer.moved()
                 arm.notify(Revision(event.branch, event.after))
+        self._look()
 
     # -- what people look at --------------------------------------------------------------------
 
     def status(self) -> Text:
         """One line an arm: what is true of it now."""
-        self._look()
+        for arm in self.arms.values():
+            arm.observer.look()
         return Text("\n".join(_status_line(arm) for arm in self.arms.values()))
 
     def why(self, arm: str, name: str = "") -> Text:
@@ -314,9 +328,10 @@ class Sandbox:
         told = (e for e in entries[begin:] if e.actor == arm and subject in ("", e.subject))
         return Text("\n".join(map(str, told)) or "nothing happened")
 
-    def _look(self, now: float = 0) -> None:
-        for arm in self.arms.values():
-            arm.observer.look()
+    def _look(self, _: float = 0) -> None:
+        if self.observe:
+            for arm in self.arms.values():
+                arm.observer.look()
 
 
 def _described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:

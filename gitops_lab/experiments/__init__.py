@@ -1,0 +1,1 @@
+"""Experiments: the same events for every arm, and a number or a picture under each claim."""
