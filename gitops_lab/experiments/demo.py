@@ -53,12 +53,17 @@ class Demo:
         """
         from gitops_lab.experiments import picture, report  # matplotlib is slow to import
 
-        paths = [directory / name for name in ("timeline.png", "report.html", "results.json", "journal.jsonl")]
+        paths = [
+            directory / name
+            for name in ("timeline.png", "report.html", "results.json", "journal.jsonl")
+        ]
         try:
             directory.mkdir(parents=True, exist_ok=True)
             picture.save(picture.timeline(self.measurement), paths[0])
             paths[1].write_text(report.render(self, paths[0].read_bytes()), encoding="utf-8")
-            paths[2].write_text(json.dumps(self.results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            paths[2].write_text(
+                json.dumps(self.results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
             self.journal.write(paths[3])
         except OSError as error:
             raise LabError(

@@ -89,9 +89,17 @@ class Measurement:
         return self.chapters[-1][2] if self.chapters else 0.0
 
 
-def measure(entries: Iterable[Entry]) -> Measurement:
-    """Fold a journal into numbers."""
+def measure(entries: Iterable[Entry], *, until: float | None = None) -> Measurement:
+    """Fold a journal into numbers.
+
+    Args:
+        entries: the journal.
+        until: when the last chapter ends, in seconds since the Unix epoch; None if the journal
+            itself closes it, with an entry that begins the next.
+    """
     journal = list(entries)
+    if until is not None:
+        journal.append(Entry(until, "story", "chapter", "end"))
     chapters = _chapters(journal)
     if not chapters:
         return Measurement((), {}, {}, ())
@@ -114,8 +122,7 @@ def measure(entries: Iterable[Entry]) -> Measurement:
 def _chapters(journal: Sequence[Entry]) -> list[tuple[str, float, float]]:
     begins = [(entry.subject, entry.at) for entry in journal if entry.event == "chapter"]
     return [
-        (title, start, stop)
-        for (title, start), (_, stop) in zip(begins, begins[1:], strict=False)
+        (title, start, stop) for (title, start), (_, stop) in zip(begins, begins[1:], strict=False)
     ]
 
 
@@ -191,7 +198,9 @@ def _why(told: Sequence[Entry], last: Span) -> str:
         return missed or last.why
     if last.orphans:
         return f"nothing prunes {', '.join(last.orphans)}"
-    acted = [e for e in told if e.event == "decided" and e.data["act"] and e.data["action"] != "skipped"]
+    acted = [
+        e for e in told if e.event == "decided" and e.data["act"] and e.data["action"] != "skipped"
+    ]
     if not acted:
         return "nothing to do"
     more = f" (and {len(acted) - 1} more)" if len(acted) > 1 else ""

@@ -6,7 +6,7 @@ Each state has a colour of the Okabe-Ito palette and a hatch of its own, so it s
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,23 +53,29 @@ def timeline(measurement: Measurement) -> Figure:
     axes.set_ylim(len(arms) - 0.4, -1.25)
     axes.set_xlim(0, measurement.end / 60)
     axes.set_yticks(range(len(arms)), arms, fontsize=20, fontweight="bold")
+    axes.set_xticks([start / 60 for _, start, _ in measurement.chapters] + [measurement.end / 60])
     axes.tick_params(axis="x", labelsize=16)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("minutes of virtual time", fontsize=16)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_title("The same commits, deployed by push and by pull", fontsize=26, loc="left", pad=14)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=4, fontsize=16, frameon=False)
+    axes.set_title(
+        "The same commits, deployed by push and by pull", fontsize=26, loc="left", pad=14
+    )
+    figure.legend(
+        handles=_legend(), loc="outside lower center", ncols=4, fontsize=16, frameon=False
+    )
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path | BinaryIO) -> None:
     """Write a picture as PNG; the same figure gives the same bytes."""
-    figure.savefig(path, metadata={"Software": None})
+    figure.savefig(path, format="png", metadata={"Software": None})
 
 
 ORPHANS = "#CC79A7"
 INK = "#222222"
 BAR = 0.52
+PAPER = {"boxstyle": "round,pad=0.2", "facecolor": "white", "linewidth": 0}
 
 
 def _draw_arm(axes: Axes, measurement: Measurement, arm: str, row: int) -> None:
@@ -91,7 +97,7 @@ def _draw_arm(axes: Axes, measurement: Measurement, arm: str, row: int) -> None:
         elif mark.what == "missed":
             axes.annotate(
                 "event missed", (mark.at / 60, row), (6, 0), textcoords="offset points",
-                fontsize=15, va="center", color=INK,
+                fontsize=15, va="center", color=INK, bbox=PAPER,
             )  # fmt: skip
         elif mark.what == "outage":
             down = mark.at
@@ -117,7 +123,9 @@ def _draw_chapters(axes: Axes, measurement: Measurement, arms: int) -> None:
 
 
 def _legend() -> list[Patch | Line2D]:
-    states = [Patch(facecolor=s.colour, hatch=s.hatch, edgecolor="white", label=s.label) for s in LOOKS]
+    states = [
+        Patch(facecolor=s.colour, hatch=s.hatch, edgecolor="white", label=s.label) for s in LOOKS
+    ]
     return [
         *states,
         Line2D([], [], marker="v", color=INK, linewidth=1.5, markersize=12, label="commit"),

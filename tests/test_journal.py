@@ -1,0 +1,53 @@
+"""The journal loses nothing on its way to a file and back, and tells the state again."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitops_lab.clock import SimClock
+from gitops_lab.journal import Entry, Journal, read, replay
+
+entries = st.builds(
+    Entry,
+    at=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
+    actor=st.text(min_size=1, max_size=5),
+    event=st.text(min_size=1, max_size=5),
+    subject=st.text(max_size=5),
+    why=st.text(max_size=5),
+    data=st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3), max_size=2),
+)
+
+
+@given(entries)
+def test_an_entry_survives_its_line_of_json(entry: Entry) -> None:
+    assert Entry.from_json(entry.to_json()) == entry
+
+
+def test_a_journal_survives_its_file(tmp_path: Path) -> None:
+    clock = SimClock()
+    journal = Journal(clock)
+    journal.record("pull", "fetched", "main@sha1:abc")
+    clock.run(seconds=1.5)
+    journal.record("pull", "applied", "Service shop", "in Git, not in the cluster", action="created")
+    path = tmp_path / "journal.jsonl"
+    journal.write(path)
+    assert read(path) == list(journal)
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_replay_tells_what_a_deployer_answers_for() -> None:
+    journal = Journal(SimClock())
+    for subject, action in (("a", "created"), ("b", "configured"), ("c", "failed"), ("a", "deleted")):
+        journal.record("pull", "applied", subject, action=action)
+    journal.record("pull", "synced", "r", sync="Synced", applied="r")
+    journal.record("pull", "health", status="Healthy")
+    state = replay(journal)["pull"]
+    assert (state.objects, state.revision, state.sync, state.health) == (
+        {"b"}, "r", "Synced", "Healthy",
+    )  # fmt: skip
+
+
+def test_an_entry_reads_as_a_sentence() -> None:
+    entry = Entry(0.0, "pull", "applied", "Service shop", "drifted", {"action": "configured"})
+    assert str(entry) == "00:00:00 pull applied configured Service shop: drifted"
