@@ -81,6 +81,10 @@ class Journal:
             Entry(round(self._clock.now(), 3), actor, event, str(subject), why, data)
         )
 
+    def by(self, actor: str) -> Pen:
+        """This journal in the hand of one actor."""
+        return Pen(self, actor)
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -94,6 +98,18 @@ class Journal:
     def write(self, path: Path) -> None:
         """Write all entries to a file, one JSON object a line."""
         path.write_text("".join(entry.to_json() + "\n" for entry in self), encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """A journal in the hand of one actor: what a deployer writes with."""
+
+    journal: Journal
+    actor: str
+
+    def record(self, event: str, subject: object = "", why: str = "", **data: Any) -> None:
+        """Write one entry down, at the clock's present instant."""
+        self.journal.record(self.actor, event, subject, why, **data)
 
 
 def read(path: Path) -> list[Entry]:

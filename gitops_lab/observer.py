@@ -13,7 +13,7 @@ from gitops_lab.engine.health import overall
 from gitops_lab.engine.plan import OWNER_LABEL, differences, stamped
 from gitops_lab.engine.render import render
 from gitops_lab.errors import ApiError, LabError
-from gitops_lab.journal import Journal
+from gitops_lab.journal import Pen
 from gitops_lab.model import Manifest, Object, ObjectKey, split_api_version
 from gitops_lab.ports import Cluster, Source
 
@@ -49,9 +49,7 @@ class Observer:
         journal: takes each transition down.
     """
 
-    def __init__(
-        self, deployer: Deployer, source: Source, cluster: Cluster, journal: Journal
-    ) -> None:
+    def __init__(self, deployer: Deployer, source: Source, cluster: Cluster, journal: Pen) -> None:
         self.deployer, self.source, self.cluster, self.journal = deployer, source, cluster, journal
         self.head = ""
         self.wanted: dict[str, tuple[Manifest, ...]] = {"": ()}
@@ -94,7 +92,7 @@ class Observer:
         if found != self.last:
             self.last = found
             self.journal.record(
-                self.deployer.name, "observed", self.head, found.why,
+                "observed", self.head, found.why,
                 in_sync=found.in_sync, drifted=found.drifted, health=found.health,
                 orphans=list(found.orphans),
             )  # fmt: skip

@@ -84,23 +84,24 @@ class Arm:
 
     def __init__(self, description: ArmDescription, world: Sandbox) -> None:
         self.name, self.world, self.down = description.name, world, False
+        self.journal = world.journal.by(self.name)
         self.cluster = SimulatedCluster(
             self.name, clock=world.clock, random=world.random(self.name), images=world.images
         )
         self.kubectl = self.cluster.connect(LEARNER)
         source = GitSource(world.repository, branch=BRANCH)
         self.deployer = description.deployer(
-            self.name,
+            self.name.replace("+", "-"),  # what Kubernetes allows in a label and in a name
             source=source,
             cluster=self.cluster.connect(description.deployer.credentials),
             policy=description.policy,
-            journal=world.journal,
+            journal=self.journal,
             random=world.random(f"{self.name}/deployer"),
         )
         for obj in self.deployer.prerequisites:
             self.kubectl.apply(obj, manager="installer")
         self.observer = Observer(
-            self.deployer, source, self.cluster.connect(OBSERVER), world.journal
+            self.deployer, source, self.cluster.connect(OBSERVER), self.journal
         )
         self._cluster_task = world.clock.drive(f"{self.name}/cluster", self.cluster.step)
         self._task = world.clock.drive(f"{self.name}/deployer", self._step_unless_down)
@@ -121,8 +122,8 @@ class Arm:
         """Tell the deployer that the branch moved; if it is down, nobody hears."""
         if self.down:
             if self.deployer.policy.on_event:
-                self.world.journal.record(
-                    self.name, "missed", revision, "the event came while the deployer was down"
+                self.journal.record(
+                    "missed", revision, "the event came while the deployer was down"
                 )
         elif self.deployer.notify(revision):
             self.world.clock.wake(self._task)
@@ -130,12 +131,12 @@ class Arm:
     def stop(self) -> None:
         """Take the deployer down; its cluster goes on without it."""
         self.down = True
-        self.world.journal.record(self.name, "outage", "deployer")
+        self.journal.record("outage", "deployer")
 
     def start(self) -> None:
         """Bring the deployer back. What it missed, nobody tells it."""
         self.down = False
-        self.world.journal.record(self.name, "restored", "deployer")
+        self.journal.record("restored", "deployer")
         self.world.clock.wake(self._task)
 
     def get(self, name: str) -> Object | None:
@@ -267,7 +268,7 @@ class Sandbox:
             else:
                 arm.kubectl.patch(key, patch, manager="kubectl-edit")
             what = "deleted by hand" if patch is None else f"edited by hand: {json.dumps(patch)}"
-            self.journal.record(arm.name, "edited", key, what)
+            arm.journal.record("edited", key, what)
         self._look()
 
     def stop(self, *arms: str) -> None:

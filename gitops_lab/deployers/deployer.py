@@ -11,7 +11,7 @@ from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine.inventory import Inventory
 from gitops_lab.engine.sync import NOTHING, Outcome, sync
 from gitops_lab.errors import LabError, SyncError
-from gitops_lab.journal import Journal
+from gitops_lab.journal import Pen
 from gitops_lab.model import Artifact, Health, HealthStatus, Object, Revision, SyncStatus
 from gitops_lab.ports import Cluster, Credentials, Source
 
@@ -36,11 +36,11 @@ class Deployer:
     """A step function that brings one source to one cluster.
 
     Args:
-        name: field manager, owner label and name in the journal.
+        name: its name in the cluster: field manager and owner label.
         source: the branch and folder to deploy.
         cluster: the API server, reached with this deployer's credentials.
         policy: what it may do, and when.
-        journal: takes down what it does and why.
+        journal: what it writes down in: what it does, and why.
         random: draws the jitter.
     """
 
@@ -55,7 +55,7 @@ class Deployer:
         source: Source,
         cluster: Cluster,
         policy: Policy,
-        journal: Journal,
+        journal: Pen,
         random: Random,
     ) -> None:
         self.name, self.source, self.cluster = name, source, cluster
@@ -143,8 +143,7 @@ class Deployer:
         news = outcome.sync != self.sync_status or (outcome.acted and bool(outcome.done.writes))
         self.outcome, self.sync_status = outcome, outcome.sync
         if news:
-            self.journal.record(
-                self.name, "synced", outcome.revision,
+            self.journal.record("synced", outcome.revision,
                 sync=outcome.sync, acted=outcome.acted, applied=self.applied,
                 written=len(outcome.done.writes), failed=len(outcome.done.failures),
             )  # fmt: skip
@@ -153,4 +152,4 @@ class Deployer:
         """Write health down if it changed."""
         if health != self.health:
             self.health = health
-            self.journal.record(self.name, "health", "", health.message, status=health.status)
+            self.journal.record("health", "", health.message, status=health.status)

@@ -69,7 +69,7 @@ class PullDeployer(Deployer):
         self.revision = revision
         if self.artifact is not None and self.artifact.revision == self.revision:
             return self.deploy(now)
-        self.journal.record(self.name, "triggered", self.revision, "the branch moved")
+        self.journal.record("triggered", self.revision, "the branch moved")
         self.stage = self.fetch
         return now + self.policy.start
 
@@ -77,16 +77,16 @@ class PullDeployer(Deployer):
         """Fetch the revision that the branch was at."""
         assert self.revision is not None
         self.artifact = self.source.fetch(self.revision)
-        self.journal.record(self.name, "fetched", self.revision)
+        self.journal.record("fetched", self.revision)
         self.stage = self.deploy
         return now + self.policy.fetch
 
     def deploy(self, now: float) -> float | None:
         """Render, plan and, if the policy lets it, apply."""
         outcome = self.run_sync()
-        self.stage = self.deploy
         if outcome.waiting:
-            return now + self.policy.poll
+            self.next_look = min(self.next_look, now + self.policy.poll)
+            return self.rest(now)
         if outcome.acted and outcome.done.writes:
             self.deadline = now + self.policy.timeout
         return self.rollout(now)
@@ -130,7 +130,7 @@ class PullDeployer(Deployer):
         if news == self.reported:
             return
         self.reported = news
-        self.journal.record(self.name, "reported", self.revision or "", why, state=state)
+        self.journal.record("reported", self.revision or "", why, state=state)
         ready = "True" if state == "success" else "False"
         try:
             self.store("status", {"ready": ready, "message": why, "revision": news[0]})

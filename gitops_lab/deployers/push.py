@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gitops_lab.deployers.deployer import Deployer, Memory
 from gitops_lab.engine.health import survey
-from gitops_lab.errors import LabError
+from gitops_lab.errors import LabError, SyncError
 from gitops_lab.model import HealthStatus, Revision
 from gitops_lab.ports import Credentials
 
@@ -60,7 +60,7 @@ class PushDeployer(Deployer):
         if revision is None:
             return self.next_look
         self.revision = revision
-        self.journal.record(self.name, "triggered", self.revision, "a pipeline starts")
+        self.journal.record("triggered", self.revision, "a pipeline starts")
         self.stage = self.fetch
         return now + self.policy.start
 
@@ -68,13 +68,15 @@ class PushDeployer(Deployer):
         """Check out the pipeline's own revision, even if the branch is further by now."""
         assert self.revision is not None
         self.artifact = self.source.fetch(self.revision)
-        self.journal.record(self.name, "fetched", self.revision)
-        self.stage = self.deploy
+        self.journal.record("fetched", self.revision)
+        self.stage, self.deadline = self.deploy, now + self.policy.timeout
         return now + self.policy.fetch
 
     def deploy(self, now: float) -> float | None:
         """Render, plan and apply."""
         outcome = self.run_sync()
+        if outcome.waiting and now >= self.deadline:
+            raise SyncError(outcome.waiting)
         if outcome.waiting:
             return now + self.policy.poll
         self.stage, self.deadline = self.rollout, now + self.policy.timeout
@@ -111,4 +113,4 @@ class PushDeployer(Deployer):
         """Tell the person who merged, at once: the pipeline's exit code is the commit's status."""
         code = 0 if state == "success" else 1
         subject = self.revision or ""
-        self.journal.record(self.name, "reported", subject, why, state=state, exit_code=code)
+        self.journal.record("reported", subject, why, state=state, exit_code=code)

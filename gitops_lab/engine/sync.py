@@ -13,7 +13,7 @@ from gitops_lab.engine.apply import apply, prune
 from gitops_lab.engine.health import overall
 from gitops_lab.engine.inventory import Inventory, after
 from gitops_lab.engine.plan import SyncPolicy, plan
-from gitops_lab.journal import Journal
+from gitops_lab.journal import Pen
 from gitops_lab.model import (
     Action,
     Artifact,
@@ -77,7 +77,7 @@ def sync(
     cluster: Cluster,
     inventory: Inventory,
     policy: SyncPolicy,
-    journal: Journal,
+    journal: Pen,
     *,
     act: bool = True,
     known: Plan = NOTHING,
@@ -100,14 +100,14 @@ def sync(
     """
     manifests = render(artifact, namespace=policy.namespace, is_namespaced=cluster.is_namespaced)
     planned = plan(manifests, cluster, inventory, policy)
-    journal_decisions(journal, policy.owner, planned, known, act=act)
+    journal_decisions(journal, planned, known, act=act)
     done = ChangeSet(planned.changes)
     if act:
         applied = apply(planned, cluster, policy)
         pruned = prune(planned, cluster, hold=reason_to_hold(applied))
         done = ChangeSet((*applied, *pruned))
         inventory = after(inventory, done)
-        journal_changes(journal, policy.owner, done)
+        journal_changes(journal, done)
     health = overall((change.key, change.live) for change in done if change.desired is not None)
     return Outcome(artifact.revision, planned, done, inventory, health, act)
 
@@ -118,9 +118,7 @@ def reason_to_hold(applied: ChangeSet) -> str:
     return "kept until the whole revision is applied" if incomplete else ""
 
 
-def journal_decisions(
-    journal: Journal, owner: str, planned: Plan, known: Plan, *, act: bool
-) -> None:
+def journal_decisions(journal: Pen, planned: Plan, known: Plan, *, act: bool) -> None:
     """Write each decision and its reason down, unless it only repeats what is known."""
     before = {(change.key, change.action, change.why) for change in known}
     for change in planned:
@@ -128,12 +126,12 @@ def journal_decisions(
         if change.action is Action.UNCHANGED or (repeats and not (act and change.action.writes)):
             continue
         journal.record(
-            owner, "decided", change.key, change.why,
+            "decided", change.key, change.why,
             action=change.action, fields=list(change.fields), act=act,
         )  # fmt: skip
 
 
-def journal_changes(journal: Journal, owner: str, done: ChangeSet) -> None:
+def journal_changes(journal: Pen, done: ChangeSet) -> None:
     """Write down what was written, and what was refused."""
     for change in (*done.writes, *done.failures):
-        journal.record(owner, "applied", change.key, change.why, action=change.action)
+        journal.record("applied", change.key, change.why, action=change.action)

@@ -41,7 +41,11 @@ def test_time_to_applied_and_to_healthy_count_from_the_event() -> None:
 def test_drift_is_counted_while_it_lasts_and_orphans_when_the_chapter_ends() -> None:
     deploy, edit, nothing = measure(STORY).rows
     assert (deploy.drift_seconds, edit.drift_seconds, nothing.drift_seconds) == (0, 40, 0)
-    assert (deploy.orphans, edit.orphans, nothing.orphans) == ((), ("Ingress shop",), ("Ingress shop",))
+    assert (deploy.orphans, edit.orphans, nothing.orphans) == (
+        (),
+        ("Ingress shop",),
+        ("Ingress shop",),
+    )
 
 
 def test_of_several_observations_at_one_instant_the_last_counts() -> None:

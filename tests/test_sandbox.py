@@ -1,0 +1,131 @@
+"""The sandbox: wired from a description, pleasant to use, and gone without a trace."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitops_lab.errors import UsageError
+from gitops_lab.sandbox import ARMS, Sandbox
+
+BOOK = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: book\ndata:\n  page: '1'\n"
+
+
+def test_it_leaves_nothing_behind() -> None:
+    with Sandbox("pull") as world:
+        place = Path(world.repository.path)
+        world.commit("one", {"book.yaml": BOOK})
+        assert place.exists()
+    assert not place.exists()
+
+
+def test_nor_after_an_interruption() -> None:
+    with pytest.raises(KeyboardInterrupt), Sandbox("pull") as world:
+        place = Path(world.repository.path)
+        raise KeyboardInterrupt
+    assert not place.exists()
+
+
+def test_all_standard_arms_live_in_one_world_and_reach_the_same_state() -> None:
+    with Sandbox(*ARMS) as world:
+        world.commit("one", {"book.yaml": BOOK})
+        world.run(minutes=5)
+        for arm in world.arms.values():
+            assert arm.observer.last is not None and arm.observer.last.in_sync, arm.name
+        assert [line.split(":")[0] for line in world.status().splitlines()] == list(ARMS)
+
+
+def test_a_commit_pushed_by_hand_reaches_the_arms_like_any_other(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=Hand", "-c", "user.email=hand@example.com"]
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True
+        )
+
+    with Sandbox("push-on-commit", "pull") as world:
+        world.commit("one", {"book.yaml": BOOK})
+        world.run(minutes=2)
+        git("clone", "--quiet", str(world.repository.path), "clone")
+        git("-C", "clone", "rm", "--quiet", "book.yaml")
+        (tmp_path / "clone" / "leaf.yaml").write_text(BOOK.replace("book", "leaf"))
+        git("-C", "clone", "add", "leaf.yaml")
+        git("-C", "clone", "commit", "--quiet", "-m", "by hand")
+        git("-C", "clone", "push", "--quiet", "origin", "HEAD:main")
+        world.run(minutes=2)
+        for arm in world.arms.values():
+            assert arm.get("ConfigMap/leaf") is not None, arm.name
+        assert [entry.event for entry in world.journal].count("pushed") == 2
+
+
+def test_a_deleted_branch_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    with Sandbox("push-on-commit", "pull") as world:
+        world.commit("one", {"book.yaml": BOOK})
+        world.run(minutes=2)
+        subprocess.run(
+            ["git", "-C", str(world.repository.path), "update-ref", "-d", "refs/heads/main"],
+            check=True,
+        )
+        world.run(minutes=3)
+        for arm in world.arms.values():
+            assert arm.get("ConfigMap/book") is not None, arm.name
+        reports = [e for e in world.journal if e.actor == "pull" and e.event == "reported"]
+        assert "main" in reports[-1].why and reports[-1].data["state"] == "failure"
+
+
+def test_a_status_line_says_what_is_true_and_why() -> None:
+    with Sandbox("pull") as world:
+        world.commit("one", {"book.yaml": BOOK})
+        assert (
+            world.status() == "pull: out of sync, Missing (ConfigMap default/book: does not exist)"
+        )
+        world.run(minutes=2)
+        assert world.status() == "pull: in sync, Healthy"
+        world.drift("ConfigMap/book", {"data": {"page": "2"}})
+        assert world.status() == (
+            "pull: drifted, Healthy (ConfigMap default/book: data.page is 2, Git wants 1)"
+        )
+
+
+def test_why_tells_decision_and_action_of_one_object() -> None:
+    with Sandbox("pull") as world:
+        world.chapter("first")
+        world.commit("one", {"book.yaml": BOOK})
+        world.run(minutes=2)
+        lines = world.why("pull", "ConfigMap/book").splitlines()
+        assert [line.split(" ", 2)[2] for line in lines] == [
+            "decided created ConfigMap default/book: in Git, not in the cluster",
+            "applied created ConfigMap default/book: in Git, not in the cluster",
+        ]
+
+
+def test_replace_edits_a_file_and_refuses_to_change_nothing() -> None:
+    with Sandbox("pull") as world:
+        world.commit("one", {"book.yaml": BOOK})
+        world.replace("two", "book.yaml", "page: '1'", "page: '2'")
+        world.run(minutes=2)
+        live = world["pull"].get("ConfigMap/book")
+        assert live is not None and live["data"]["page"] == "2"
+        with pytest.raises(UsageError, match="does not occur"):
+            world.replace("three", "book.yaml", "page: '1'", "page: '3'")
+
+
+@pytest.mark.parametrize(
+    ("arms", "text"),
+    [(("psuh",), "choose from push-on-commit"), (("pull", "pull"), "stands there twice")],
+)
+def test_a_wrong_description_is_refused(arms: tuple[str, ...], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        Sandbox(*arms)
+
+
+@pytest.mark.parametrize("name", ["Deployment", "web", "Nonsense/web", ""])
+def test_a_wrong_name_is_refused(name: str) -> None:
+    with Sandbox("pull") as world, pytest.raises(UsageError, match="names no object"):
+        world.drift(name, {})
+
+
+def test_an_unknown_arm_is_refused() -> None:
+    with Sandbox("pull") as world, pytest.raises(UsageError, match="choose from pull"):
+        world["push"]
