@@ -47,7 +47,7 @@ class Controller:
         self.api, self.indexes = api, indexes
 
     def keys(self, event: Event) -> Iterable[Item]:
-        """Which objects an event calls to reconcile. Reads only; called in the moment of a write."""
+        """Which objects an event calls to reconcile; called amid a write, so it only reads."""
         raise NotImplementedError
 
     def reconcile(self, namespace: str, name: str, now: float) -> float | None:
