@@ -329,7 +329,7 @@ def _decode(value: Any, node: Node, at: _At, findings: Findings) -> Any:
             item = node.item
             if type(value) is not dict or item is None:
                 return _mismatch(value, node, at, findings)
-            if item.kind == "scalar" and item.type == "string":
+            if item.type == "string" and not item.format:  # labels, annotations, data
                 for inner in value.values():
                     if type(inner) is not str:
                         break

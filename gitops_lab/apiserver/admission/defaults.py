@@ -287,9 +287,9 @@ def _failure_rule(rule: Object) -> Object:
     return each(rule, "onPodConditions", by({"status": "True"}))
 
 
-def _job(obj: Object) -> Object:
+def _job_labels(obj: Object) -> Object:
     labels = obj.get("spec", {}).get("template", {}).get("metadata", {}).get("labels")
-    return job_selector(_labels(obj, labels) if labels else obj)
+    return _labels(obj, labels) if labels else obj
 
 
 def job_selector(job: Object) -> Object:
@@ -545,7 +545,7 @@ _RULES: dict[tuple[str, str], Callable[[Object], Object]] = {
         _spec(_autoscaler_spec), _status(desiredReplicas=0)
     ),
     ("batch/v1", "CronJob"): _chain(_spec(_cron_job_spec), _status()),
-    ("batch/v1", "Job"): _chain(_spec(_job_spec), _status()),
+    ("batch/v1", "Job"): _chain(_job_labels, _spec(_job_spec), _status()),
     ("discovery.k8s.io/v1", "EndpointSlice"): _endpoint_slice,
     ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): _chain(
         _spec(by({"matchingPrecedence": 1000})), _status()
@@ -575,6 +575,6 @@ _RULES: dict[tuple[str, str], Callable[[Object], Object]] = {
 
 _ON_CREATE: dict[tuple[str, str], Rule] = {
     ("v1", "Namespace"): _spec(by({"finalizers": ["kubernetes"]})),
-    ("batch/v1", "Job"): _job,
+    ("batch/v1", "Job"): _chain(_job_labels, job_selector),
 }
 """What is filled in once, when an object is new."""

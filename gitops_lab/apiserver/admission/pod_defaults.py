@@ -137,12 +137,13 @@ _SOURCES: dict[str, Rule] = {
 
 
 def _volume(volume: Object) -> Object:
-    if len(volume) == 1:  # a name and no source
+    if volume.keys() <= {"name"}:
         return {**volume, "emptyDir": {}}
+    filled = volume
     for source in volume:
         if source in _SOURCES:
-            return within(volume, source, _SOURCES[source])
-    return volume
+            filled = within(filled, source, _SOURCES[source])
+    return filled
 
 
 def pod_spec(spec: Object) -> Object:
