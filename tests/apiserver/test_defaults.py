@@ -204,7 +204,7 @@ def test_a_pod_on_the_hosts_network_binds_the_hosts_ports() -> None:
 
 def test_only_pods_say_that_services_are_linked() -> None:
     assert pod_spec()["enableServiceLinks"] is True
-    template = {"spec": {"containers": []}}
+    template: Object = {"spec": {"containers": []}}
     spec = spec_of("apps/v1", "ReplicaSet", template=template)["template"]["spec"]
     assert "enableServiceLinks" not in spec
 
@@ -459,6 +459,84 @@ def test_a_headless_service_has_no_address_in_either_field() -> None:
     assert (spec["clusterIPs"], spec["ipFamilyPolicy"]) == (["None"], "SingleStack")
     spec = spec_of("v1", "Service", clusterIP="None")
     assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv4", "IPv6"], "RequireDualStack")
+
+
+def given_before(**spec: Any) -> Object:
+    return {
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": "10.96.0.7",
+            "clusterIPs": ["10.96.0.7"],
+            "ports": [{"name": "http", "port": 80}, {"name": "admin", "port": 81}],
+            **spec,
+        }
+    }
+
+
+def test_a_service_sent_again_keeps_its_addresses() -> None:
+    spec = {"ports": [{"port": 80}]}
+    service = defaulted("v1", "Service", old=given_before(), spec=spec)
+    assert service["spec"]["clusterIP"] == "10.96.0.7"
+    assert service["spec"]["clusterIPs"] == ["10.96.0.7"]
+
+
+def test_a_service_that_becomes_a_name_gives_its_addresses_up() -> None:
+    spec = {"type": "ExternalName", "externalName": "example.com"}
+    service = defaulted("v1", "Service", old=given_before(), spec=spec)
+    assert "clusterIP" not in service["spec"]
+
+
+def test_a_service_sent_again_keeps_its_node_ports_by_name() -> None:
+    ports = [
+        {"name": "http", "port": 80, "nodePort": 30001},
+        {"name": "admin", "port": 81, "nodePort": 30002},
+    ]
+    old = given_before(type="LoadBalancer", ports=ports, healthCheckNodePort=30003)
+    again = [{"name": "admin", "port": 82}, {"name": "new", "port": 83, "nodePort": 30001}]
+    spec = {"type": "NodePort", "ports": [*again, {"name": "http", "port": 80}]}
+    service = defaulted("v1", "Service", old=old, spec=spec)
+    assert [port.get("nodePort") for port in service["spec"]["ports"]] == [30002, 30001, None]
+    assert "healthCheckNodePort" not in service["spec"]
+    inside = defaulted("v1", "Service", old=old, spec={"ports": again[:1]})
+    assert "nodePort" not in inside["spec"]["ports"][0]
+
+
+def test_a_load_balancer_keeps_the_port_of_its_health_check() -> None:
+    local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    old = given_before(**local, healthCheckNodePort=30003)
+    service = defaulted("v1", "Service", old=old, spec=local)
+    assert service["spec"]["healthCheckNodePort"] == 30003
+
+
+def test_a_new_address_replaces_the_list_of_the_old_ones() -> None:
+    spec = {"clusterIP": "10.96.0.8", "clusterIPs": ["10.96.0.7"]}
+    service = defaulted("v1", "Service", old=given_before(), spec=spec)
+    assert service["spec"]["clusterIPs"] == ["10.96.0.8"]
+
+
+def test_a_patched_type_loses_what_only_the_old_type_needs() -> None:
+    ports = [{"name": "http", "port": 80, "nodePort": 30001}]
+    old = defaulted("v1", "Service", **given_before(type="LoadBalancer", ports=ports))
+    assert old["spec"]["externalTrafficPolicy"] == "Cluster"
+    inside = defaulted("v1", "Service", old=old, spec={**old["spec"], "type": "ClusterIP"})
+    assert inside["spec"] == spec_of(
+        "v1",
+        "Service",
+        clusterIP="10.96.0.7",
+        clusterIPs=["10.96.0.7"],
+        ports=[{"name": "http", "port": 80}],
+    )
+    named = {**old["spec"], "type": "ExternalName", "externalName": "example.com"}
+    service = defaulted("v1", "Service", old=old, spec=named)
+    gone = {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "externalTrafficPolicy"}
+    assert not gone & service["spec"].keys()
+
+
+def test_what_was_changed_together_with_the_type_is_left_to_validation() -> None:
+    old = given_before(type="NodePort", ports=[{"port": 80, "nodePort": 30001}])
+    spec = {"type": "ClusterIP", "ports": [{"port": 80, "nodePort": 30002}]}
+    service = defaulted("v1", "Service", old=old, spec=spec)
+    assert service["spec"]["ports"][0]["nodePort"] == 30002
 
 
 def test_a_secret_takes_plain_text_in_as_bytes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -191,25 +192,30 @@ def test_versions_rank_as_kubernetes_ranks_them() -> None:
     assert sorted(shuffled, key=priority, reverse=True) == ranked
 
 
-def test_what_is_not_served_is_not_found(registry: Registry) -> None:
-    for ask, message in [
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
         (
-            lambda: registry.by_kind("example.com/v1", "Foo"),
+            lambda registry: registry.by_kind("example.com/v1", "Foo"),
             'no matches for kind "Foo" in version "example.com/v1"',
         ),
         (
-            lambda: registry.by_plural("", "v1", "foos"),
+            lambda registry: registry.by_plural("", "v1", "foos"),
             "the server could not find the requested resource",
         ),
         (
-            lambda: registry.preferred("example.com", "Foo"),
+            lambda registry: registry.preferred("example.com", "Foo"),
             'no matches for kind "Foo" in group "example.com"',
         ),
-    ]:
-        with pytest.raises(ApiError) as refused:
-            ask()
-        assert (refused.value.code, refused.value.reason) == (404, "NotFound")
-        assert refused.value.message == message
+    ],
+)
+def test_what_is_not_served_is_not_found(
+    registry: Registry, ask: Callable[[Registry], Resource], message: str
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        ask(registry)
+    assert (refused.value.code, refused.value.reason) == (404, "NotFound")
+    assert refused.value.message == message
 
 
 def test_beta_and_alpha_versions_are_not_served(registry: Registry) -> None:

@@ -11,25 +11,23 @@ of what the cluster holds never stood in Git.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from typing import Any
 
+from gitops_lab.apiserver.admission import service_defaults, workload_defaults
 from gitops_lab.apiserver.admission.fill import (
+    Kind,
     Rule,
     always,
     by,
+    chain,
     drop,
     each,
     fill,
+    in_spec,
     put,
+    with_status,
     within,
 )
-from gitops_lab.apiserver.admission.pod_defaults import (
-    persistent_sources,
-    pod,
-    pod_template,
-    volume_claim_spec,
-)
+from gitops_lab.apiserver.admission.pod_defaults import persistent_sources, volume_claim_spec
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.model import Object
 
@@ -43,39 +41,18 @@ def default(obj: Object, resource: Resource, *, old: Object | None = None) -> Ob
     Args:
         obj: an object that has been decoded (see `schema.decode`).
         resource: what it is sent to.
-        old: the object as stored, if this is no create; some defaults are for new objects only.
+        old: the object as stored, if this is no create: some defaults are for new objects only,
+            and a Service keeps the addresses and ports that it was given.
     """
+    kind = resource.api_version, resource.kind
     if old is None:
-        first = _ON_CREATE.get((resource.api_version, resource.kind))
+        first = ON_CREATE.get(kind)
         if first is not None:
             obj = first(obj)
-    rule = _RULES.get((resource.api_version, resource.kind))
+    elif kind == service_defaults.SERVICE:
+        obj = service_defaults.carry_over(obj, old)
+    rule = RULES.get(kind)
     return obj if rule is None else rule(obj)
-
-
-# Building blocks
-
-
-def _spec(rule: Rule) -> Rule:
-    """The rule for an object that applies a rule to its spec."""
-    return lambda obj: always(obj, "spec", rule)
-
-
-def _chain(*rules: Rule) -> Rule:
-    """Rules one after the other."""
-
-    def apply(obj: Object) -> Object:
-        for rule in rules:
-            obj = rule(obj)
-        return obj
-
-    return apply
-
-
-def _status(**zeros: Any) -> Rule:
-    """The rule that writes a status, with the counters that are written even if they are zero."""
-    rule = by(zeros)
-    return lambda obj: always(obj, "status", rule)
 
 
 # Core
@@ -100,66 +77,6 @@ def _secret(obj: Object) -> Object:
     }
     data = {**obj.get("data", {}), **plain}
     return {**drop(obj, "stringData"), **({"data": data} if data else {})}
-
-
-def _service_port(port: Object) -> Object:
-    port = fill(port, {"protocol": "TCP"})
-    # 0 and "" are how a Go client leaves the target port out.
-    return (
-        port
-        if port.get("targetPort") or "port" not in port
-        else {
-            **port,
-            "targetPort": port["port"],
-        }
-    )
-
-
-def _service_spec(spec: Object) -> Object:
-    spec = fill(spec, {"type": "ClusterIP", "sessionAffinity": "None"})
-    spec = each(spec, "ports", _service_port)
-    if spec["sessionAffinity"] == "None":
-        spec = drop(spec, "sessionAffinityConfig")
-    elif spec["sessionAffinity"] == "ClientIP":
-        seconds = {"timeoutSeconds": 10800}
-        spec = always(
-            spec, "sessionAffinityConfig", lambda own: always(own, "clientIP", by(seconds))
-        )
-    kind = spec["type"]
-    if kind in ("NodePort", "LoadBalancer") or spec.get("externalIPs"):
-        spec = fill(spec, {"externalTrafficPolicy": "Cluster"})
-    if kind == "LoadBalancer":
-        spec = fill(spec, {"allocateLoadBalancerNodePorts": True})
-    if kind == "ExternalName":
-        return spec
-    spec = fill(spec, {"internalTrafficPolicy": "Cluster"})
-    if spec.get("clusterIP"):
-        spec = fill(spec, {"clusterIPs": [spec["clusterIP"]]})
-    if spec.get("clusterIP") == "None" and not spec.get("selector"):
-        # Whoever fills in such a Service's endpoints may do so in either family.
-        return fill(spec, {"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"})
-    return fill(spec, {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})
-
-
-def _replication_controller(obj: Object) -> Object:
-    labels = obj.get("spec", {}).get("template", {}).get("metadata", {}).get("labels")
-    if labels:
-        obj = always(
-            obj,
-            "spec",
-            lambda spec: spec if spec.get("selector") else {**spec, "selector": dict(labels)},
-        )
-        obj = _labels(obj, labels)
-    return obj
-
-
-def _labels(obj: Object, labels: Object) -> Object:
-    """Labels for an object that has none."""
-    return always(
-        obj,
-        "metadata",
-        lambda meta: meta if meta.get("labels") else {**meta, "labels": dict(labels)},
-    )
 
 
 def _limit(limit: Object) -> Object:
@@ -188,189 +105,6 @@ def _node_status(obj: Object) -> Object:
     if "capacity" not in status or "allocatable" in status:
         return obj
     return {**obj, "status": {**status, "allocatable": dict(status["capacity"])}}
-
-
-# Workloads
-
-
-def _rolling(defaults: dict[str, Any]) -> Rule:
-    """A strategy that rolls unless it says otherwise, and how far it goes at a time."""
-
-    def strategy(own: Object) -> Object:
-        own = fill(own, {"type": "RollingUpdate"})
-        return always(own, "rollingUpdate", by(defaults)) if own["type"] == "RollingUpdate" else own
-
-    return strategy
-
-
-_deployment_strategy = _rolling({"maxUnavailable": "25%", "maxSurge": "25%"})
-_daemon_set_strategy = _rolling({"maxUnavailable": 1, "maxSurge": 0})
-_DEPLOYMENT = {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}
-_STATEFUL_SET = {
-    "replicas": 1,
-    "revisionHistoryLimit": 10,
-    "podManagementPolicy": "OrderedReady",
-}
-_RETAIN = {"whenDeleted": "Retain", "whenScaled": "Retain"}
-
-
-def _deployment_spec(spec: Object) -> Object:
-    spec = fill(spec, _DEPLOYMENT)
-    spec = always(spec, "strategy", _deployment_strategy)
-    return always(spec, "template", pod_template)
-
-
-def _daemon_set_spec(spec: Object) -> Object:
-    spec = fill(spec, {"revisionHistoryLimit": 10})
-    spec = always(spec, "updateStrategy", _daemon_set_strategy)
-    return always(spec, "template", pod_template)
-
-
-def _replica_set_spec(spec: Object) -> Object:
-    return always(fill(spec, {"replicas": 1}), "template", pod_template)
-
-
-def _stateful_set_strategy(own: Object) -> Object:
-    if not own.get("type"):
-        own = fill(own, {"type": "RollingUpdate", "rollingUpdate": {}})
-    if own["type"] != "RollingUpdate":
-        return own
-    return within(own, "rollingUpdate", by({"partition": 0, "maxUnavailable": 1}))
-
-
-_claim = _chain(
-    by({"apiVersion": "v1", "kind": "PersistentVolumeClaim"}),
-    _spec(volume_claim_spec),
-    _status(phase="Pending"),
-)
-
-
-def _stateful_set_spec(spec: Object) -> Object:
-    spec = fill(spec, _STATEFUL_SET)
-    spec = always(spec, "persistentVolumeClaimRetentionPolicy", by(_RETAIN))
-    spec = always(spec, "updateStrategy", _stateful_set_strategy)
-    spec = each(spec, "volumeClaimTemplates", _claim)
-    return always(spec, "template", pod_template)
-
-
-_JOB = {
-    "completionMode": "NonIndexed",
-    "suspend": False,
-    "manualSelector": False,
-}
-
-
-def _job_spec(spec: Object) -> Object:
-    if spec.get("completions") is None and spec.get("parallelism") is None:
-        spec = {**spec, "completions": 1}
-    per_index = spec.get("backoffLimitPerIndex") is not None
-    replace = "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed"
-    spec = fill(
-        spec,
-        {
-            **_JOB,
-            "parallelism": 1,
-            "backoffLimit": 2**31 - 1 if per_index else 6,
-            "podReplacementPolicy": replace,
-        },
-    )
-    return _job_template_spec(spec)
-
-
-def _job_template_spec(spec: Object) -> Object:
-    """What a CronJob's template of a Job has in common with a Job."""
-    spec = within(spec, "podFailurePolicy", lambda policy: each(policy, "rules", _failure_rule))
-    return always(spec, "template", pod_template)
-
-
-def _failure_rule(rule: Object) -> Object:
-    return each(rule, "onPodConditions", by({"status": "True"}))
-
-
-def _job_labels(obj: Object) -> Object:
-    labels = obj.get("spec", {}).get("template", {}).get("metadata", {}).get("labels")
-    return _labels(obj, labels) if labels else obj
-
-
-def job_selector(job: Object) -> Object:
-    """A new Job with the selector and the pod labels that make its pods its own.
-
-    They are made of its uid and its name, so a Job that has none yet is left as it is.
-    Source: pkg/registry/batch/job/strategy.go, generateSelector.
-    """
-    uid, name = (job.get("metadata", {}).get(field) for field in ("uid", "name"))
-    spec = job.get("spec", {})
-    if not uid or not name or spec.get("manualSelector") or spec.get("selector"):
-        return job
-    prefix = "batch.kubernetes.io/"
-    labels = {
-        "controller-uid": uid,
-        "job-name": name,
-        f"{prefix}controller-uid": uid,
-        f"{prefix}job-name": name,
-    }
-    selector = {"matchLabels": {f"{prefix}controller-uid": uid}}
-    template = always(
-        spec.get("template", {}),
-        "metadata",
-        lambda meta: always(meta, "labels", lambda own: {**own, **labels}),
-    )
-    return {**job, "spec": {**spec, "selector": selector, "template": template}}
-
-
-_CRON_JOB = {
-    "concurrencyPolicy": "Allow",
-    "suspend": False,
-    "successfulJobsHistoryLimit": 3,
-    "failedJobsHistoryLimit": 1,
-}
-
-
-def _cron_job_spec(spec: Object) -> Object:
-    spec = fill(spec, _CRON_JOB)
-    return always(
-        spec, "jobTemplate", lambda template: always(template, "spec", _job_template_spec)
-    )
-
-
-# Autoscaling
-
-
-_CPU_80 = {
-    "type": "Resource",
-    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
-}
-_SCALE_UP = {
-    "stabilizationWindowSeconds": 0,
-    "selectPolicy": "Max",
-    "policies": [
-        {"type": "Pods", "value": 4, "periodSeconds": 15},
-        {"type": "Percent", "value": 100, "periodSeconds": 15},
-    ],
-}
-_SCALE_DOWN = {
-    "selectPolicy": "Max",
-    "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
-}
-
-
-def _autoscaler_spec(spec: Object) -> Object:
-    spec = fill(spec, {"minReplicas": 1})
-    if not spec.get("metrics"):
-        spec = {**drop(spec, "metrics"), **fill({}, {"metrics": [_CPU_80]})}
-    return within(spec, "behavior", _behavior)
-
-
-def _behavior(behavior: Object) -> Object:
-    return always(always(behavior, "scaleUp", by(_SCALE_UP)), "scaleDown", by(_SCALE_DOWN))
-
-
-def _autoscaler_v1(obj: Object) -> Object:
-    annotations = obj.get("metadata", {}).get("annotations", {})
-    obj = always(obj, "spec", by({"minReplicas": 1}))
-    if "autoscaling.alpha.kubernetes.io/metrics" in annotations:
-        return obj  # metrics of other kinds, which v1 can only carry as an annotation
-    return always(obj, "spec", by({"targetCPUUtilizationPercentage": 80}))
 
 
 # Networking
@@ -500,81 +234,62 @@ def _priority_level_spec(spec: Object) -> Object:
 
 _REGISTRATION = "admissionregistration.k8s.io/v1"
 
-_RULES: dict[tuple[str, str], Callable[[Object], Object]] = {
+RULES: dict[Kind, Rule] = {
+    **workload_defaults.RULES,
+    **service_defaults.RULES,
     ("v1", "Endpoints"): lambda obj: each(obj, "subsets", _endpoints),
-    ("v1", "LimitRange"): _spec(lambda spec: each(spec, "limits", _limit)),
-    ("v1", "Namespace"): _chain(_namespace, _status(phase="Active")),
+    ("v1", "LimitRange"): in_spec(lambda spec: each(spec, "limits", _limit)),
+    ("v1", "Namespace"): chain(_namespace, with_status(phase="Active")),
     ("v1", "Node"): _node_status,
-    ("v1", "PersistentVolume"): _chain(_spec(_volume_spec), _status(phase="Pending")),
-    ("v1", "PersistentVolumeClaim"): _chain(_spec(volume_claim_spec), _status(phase="Pending")),
-    ("v1", "Pod"): pod,
-    ("v1", "PodTemplate"): lambda obj: always(obj, "template", pod_template),
-    ("v1", "ReplicationController"): _chain(
-        _replication_controller, _spec(_replica_set_spec), _status(replicas=0)
+    ("v1", "PersistentVolume"): chain(in_spec(_volume_spec), with_status(phase="Pending")),
+    ("v1", "PersistentVolumeClaim"): chain(
+        in_spec(volume_claim_spec), with_status(phase="Pending")
     ),
-    ("v1", "ResourceQuota"): _status(),
+    ("v1", "ResourceQuota"): with_status(),
     ("v1", "Secret"): _secret,
-    ("v1", "Service"): _chain(_spec(_service_spec), _status(loadBalancer={})),
-    (_REGISTRATION, "MutatingAdmissionPolicy"): _spec(_admission_policy_spec),
-    (_REGISTRATION, "MutatingAdmissionPolicyBinding"): _spec(_admission_binding_spec),
+    (_REGISTRATION, "MutatingAdmissionPolicy"): in_spec(_admission_policy_spec),
+    (_REGISTRATION, "MutatingAdmissionPolicyBinding"): in_spec(_admission_binding_spec),
     (_REGISTRATION, "MutatingWebhookConfiguration"): lambda obj: each(
         obj, "webhooks", _webhook(reinvocationPolicy="Never")
     ),
-    (_REGISTRATION, "ValidatingAdmissionPolicy"): _chain(_spec(_admission_policy_spec), _status()),
-    (_REGISTRATION, "ValidatingAdmissionPolicyBinding"): _spec(_admission_binding_spec),
+    (_REGISTRATION, "ValidatingAdmissionPolicy"): chain(
+        in_spec(_admission_policy_spec), with_status()
+    ),
+    (_REGISTRATION, "ValidatingAdmissionPolicyBinding"): in_spec(_admission_binding_spec),
     (_REGISTRATION, "ValidatingWebhookConfiguration"): lambda obj: each(
         obj, "webhooks", _webhook()
     ),
-    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): _spec(_crd_spec),
-    ("apiregistration.k8s.io/v1", "APIService"): _spec(_client),
-    ("apps/v1", "DaemonSet"): _chain(
-        _spec(_daemon_set_spec),
-        _status(
-            currentNumberScheduled=0, numberMisscheduled=0, desiredNumberScheduled=0, numberReady=0
-        ),
-    ),
-    ("apps/v1", "Deployment"): _chain(_spec(_deployment_spec), _status()),
-    ("apps/v1", "ReplicaSet"): _chain(_spec(_replica_set_spec), _status(replicas=0)),
-    ("apps/v1", "StatefulSet"): _chain(
-        _spec(_stateful_set_spec), _status(replicas=0, availableReplicas=0)
-    ),
-    ("autoscaling/v1", "HorizontalPodAutoscaler"): _chain(
-        _autoscaler_v1, _status(currentReplicas=0, desiredReplicas=0)
-    ),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"): _chain(
-        _spec(_autoscaler_spec), _status(desiredReplicas=0)
-    ),
-    ("batch/v1", "CronJob"): _chain(_spec(_cron_job_spec), _status()),
-    ("batch/v1", "Job"): _chain(_job_labels, _spec(_job_spec), _status()),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): in_spec(_crd_spec),
+    ("apiregistration.k8s.io/v1", "APIService"): in_spec(_client),
     ("discovery.k8s.io/v1", "EndpointSlice"): _endpoint_slice,
-    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): _chain(
-        _spec(by({"matchingPrecedence": 1000})), _status()
+    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): chain(
+        in_spec(by({"matchingPrecedence": 1000})), with_status()
     ),
-    ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration"): _chain(
-        _spec(_priority_level_spec), _status()
+    ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration"): chain(
+        in_spec(_priority_level_spec), with_status()
     ),
-    ("networking.k8s.io/v1", "Ingress"): _status(loadBalancer={}),
-    ("networking.k8s.io/v1", "IngressClass"): _spec(_ingress_class_spec),
-    ("networking.k8s.io/v1", "NetworkPolicy"): _spec(_network_policy_spec),
-    ("policy/v1", "PodDisruptionBudget"): _status(
+    ("networking.k8s.io/v1", "Ingress"): with_status(loadBalancer={}),
+    ("networking.k8s.io/v1", "IngressClass"): in_spec(_ingress_class_spec),
+    ("networking.k8s.io/v1", "NetworkPolicy"): in_spec(_network_policy_spec),
+    ("policy/v1", "PodDisruptionBudget"): with_status(
         disruptionsAllowed=0, currentHealthy=0, desiredHealthy=0, expectedPods=0
     ),
     (f"{_RBAC}/v1", "ClusterRoleBinding"): _binding,
     (f"{_RBAC}/v1", "RoleBinding"): _binding,
-    ("resource.k8s.io/v1", "ResourceClaim"): _chain(_spec(_claim_devices), _status()),
-    ("resource.k8s.io/v1", "ResourceClaimTemplate"): _spec(
+    ("resource.k8s.io/v1", "ResourceClaim"): chain(in_spec(_claim_devices), with_status()),
+    ("resource.k8s.io/v1", "ResourceClaimTemplate"): in_spec(
         lambda spec: within(spec, "spec", _claim_devices)
     ),
     ("scheduling.k8s.io/v1", "PriorityClass"): by({"preemptionPolicy": "PreemptLowerPriority"}),
-    ("storage.k8s.io/v1", "CSIDriver"): _spec(by(_CSI_DRIVER)),
+    ("storage.k8s.io/v1", "CSIDriver"): in_spec(by(_CSI_DRIVER)),
     ("storage.k8s.io/v1", "StorageClass"): by(
         {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"}
     ),
 }
-"""What is filled in, by API version and kind. Kinds that are not here have no defaults."""
+"""What is filled in, by API version and kind. Kinds without an entry have no defaults."""
 
-_ON_CREATE: dict[tuple[str, str], Rule] = {
-    ("v1", "Namespace"): _spec(by({"finalizers": ["kubernetes"]})),
-    ("batch/v1", "Job"): _chain(_job_labels, job_selector),
+ON_CREATE: dict[Kind, Rule] = {
+    ("v1", "Namespace"): in_spec(by({"finalizers": ["kubernetes"]})),
+    **workload_defaults.ON_CREATE,
 }
 """What is filled in once, when an object is new."""

@@ -12,6 +12,9 @@ from typing import Any
 
 from gitops_lab.model import Object
 
+Kind = tuple[str, str]
+"""An API version and a kind."""
+
 Rule = Callable[[Object], Object]
 """A default for one place: takes what is there, returns what should be there."""
 
@@ -77,3 +80,25 @@ def each(obj: Object, key: str, rule: Rule) -> Object:
 def by(defaults: Mapping[str, Any]) -> Rule:
     """The rule that fills in these defaults."""
     return lambda obj: fill(obj, defaults)
+
+
+def in_spec(rule: Rule) -> Rule:
+    """The rule for an object that applies a rule to its spec, which is made if need be."""
+    return lambda obj: always(obj, "spec", rule)
+
+
+def chain(*rules: Rule) -> Rule:
+    """Rules one after the other."""
+
+    def apply(obj: Object) -> Object:
+        for rule in rules:
+            obj = rule(obj)
+        return obj
+
+    return apply
+
+
+def with_status(**zeros: Any) -> Rule:
+    """The rule that writes a status, with the counters that are written even if they are zero."""
+    rule = by(zeros)
+    return lambda obj: always(obj, "status", rule)
