@@ -59,7 +59,7 @@ docs-serve: $(VENV)/docs.stamp ## Serve the documentation while you write it
 	@$(BIN)/python -m mkdocs serve
 
 clean: ## Remove .venv and everything that was built
-	rm -rf $(VENV) site out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site gitops-lab-demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- Set-up ----------------------------------------------------------------------------------------

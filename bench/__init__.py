@@ -1,0 +1,1 @@
+"""How quick the lab is: `make bench` measures it and writes docs/benchmarks.md."""

@@ -1,0 +1,120 @@
+"""What the documentation shows is made when it is built: by the code itself, never typed in.
+
+A page asks for a piece with `<!-- generated: name -->`; the names are those of `PIECES`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from mkdocs.structure.files import File, Files
+
+from docs import notebooks
+from gitops_lab import cli, deployers
+from gitops_lab.experiments import demo, table
+from gitops_lab.sandbox import ARMS
+
+MARK = re.compile(r"<!-- generated: ([a-z-]+) -->")
+SEED = 1
+
+
+def on_files(files: Files, *, config: Any) -> Files:
+    """Add the notebooks as they look after a run, and the files that the demo writes."""
+    for path in notebooks.paths():
+        page, pictures = notebooks.to_markdown(notebooks.execute(path), path.stem)
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=page))
+        for name, picture in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=picture))
+    with tempfile.TemporaryDirectory() as folder:
+        for written in told().write(Path(folder)):
+            content = written.read_bytes()
+            files.append(File.generated(config, f"demo/{written.name}", content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put each generated piece in its place; a name that does not exist stops the build."""
+    return MARK.sub(lambda mark: PIECES[mark[1]](), markdown)
+
+
+@cache
+def told() -> demo.Demo:
+    """The demo's story, told once a build."""
+    return demo.run(seed=SEED)
+
+
+def demo_table() -> str:
+    """The demo's table, with the reasons for how each step ended."""
+    heads = ("step", "arm", "in sync", "healthy", "applied", "healthy", "drift", "orphans", "why")
+    rows = [
+        [cell.plain.replace("|", r"\|") for cell in table.cells(row, repeated=False)]
+        for row in told().measurement.rows
+    ]
+    return markdown_table(heads, rows)
+
+
+def arms() -> str:
+    """The dials of the standard arms, as far as they differ."""
+    policies = {name: asdict(arm.policy) for name, arm in ARMS.items()}
+    dials = [
+        dial
+        for dial in next(iter(policies.values()))
+        if len({policy[dial] for policy in policies.values()}) > 1
+    ]
+    rows = [
+        [f"`{name}`", ARMS[name].deployer.__name__, *(as_word(policy[d]) for d in dials)]
+        for name, policy in policies.items()
+    ]
+    return markdown_table(("arm", "deployer", *(f"`{dial}`" for dial in dials)), rows)
+
+
+def two_deployers() -> str:
+    """The difference between the two deployers, as `diff -u` prints it, with nothing left out."""
+    folder = Path(deployers.__path__[0])
+    push, pull = ((folder / name).read_text().splitlines() for name in ("push.py", "pull.py"))
+    everything = max(len(push), len(pull))
+    lines = difflib.unified_diff(push, pull, "push.py", "pull.py", n=everything, lineterm="")
+    return "```diff\n" + "\n".join(lines) + "\n```"
+
+
+def usage() -> str:
+    """What `gitops-lab demo --help` prints."""
+    printed = io.StringIO()
+    with (
+        patch.dict(os.environ, {"COLUMNS": "88", "NO_COLOR": "1"}),
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        cli.main(["demo", "--help"])
+    return f"```text\n{printed.getvalue().rstrip()}\n```"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = (heads, ["---"] * len(heads), *rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def as_word(value: object) -> str:
+    """A dial's position as people say it; a span of time in seconds."""
+    words = {True: "yes", False: "no", None: "never"}
+    return words[value] if isinstance(value, bool | None) else f"{value:g} s"
+
+
+PIECES: dict[str, Callable[[], str]] = {
+    "arms": arms,
+    "demo-table": demo_table,
+    "two-deployers": two_deployers,
+    "usage": usage,
+}
