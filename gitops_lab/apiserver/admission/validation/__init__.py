@@ -1,0 +1,125 @@
+"""Validation: what the API server refuses, and in which words.
+
+Rules are pure functions in a table from kind to rule (`RULES`); a rule yields one `FieldError` for
+each fault. They say what the real server says, so that whoever reads a refusal here has read the
+one they will meet at work.
+
+Source: `ValidateXxx` in pkg/apis/*/validation and the registry strategies of Kubernetes 1.37, with
+its default feature gates.
+"""
+
+from __future__ import annotations
+
+from gitops_lab.apiserver.admission.validation import (
+    access,
+    autoscaling,
+    cluster,
+    configuration,
+    definitions,
+    jobs,
+    names,
+    networking,
+    pods,
+    services,
+    storage,
+    workloads,
+)
+from gitops_lab.apiserver.admission.validation.field import Rule, refusal
+from gitops_lab.apiserver.admission.validation.metadata import check_metadata
+from gitops_lab.apiserver.resources import Resource
+from gitops_lab.model import Object
+
+RULES: dict[tuple[str, str], Rule] = {
+    ("", "ConfigMap"): configuration.config_map,
+    ("", "Endpoints"): services.endpoints,
+    ("", "LimitRange"): cluster.limit_range,
+    ("", "Namespace"): cluster.namespace,
+    ("", "Node"): cluster.node,
+    ("", "PersistentVolume"): storage.volume,
+    ("", "PersistentVolumeClaim"): storage.claim,
+    ("", "Pod"): pods.pod,
+    ("", "PodTemplate"): pods.pod_template,
+    ("", "ReplicationController"): workloads.replication_controller,
+    ("", "ResourceQuota"): cluster.resource_quota,
+    ("", "Secret"): configuration.secret,
+    ("", "Service"): services.service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.custom_resource,
+    ("apps", "ControllerRevision"): workloads.controller_revision,
+    ("apps", "DaemonSet"): workloads.daemon_set,
+    ("apps", "Deployment"): workloads.deployment,
+    ("apps", "ReplicaSet"): workloads.replica_set,
+    ("apps", "StatefulSet"): workloads.stateful_set,
+    ("autoscaling", "HorizontalPodAutoscaler"): autoscaling.autoscaler,
+    ("autoscaling", "Scale"): autoscaling.scale,
+    ("batch", "CronJob"): jobs.cron_job,
+    ("batch", "Job"): jobs.job,
+    ("discovery.k8s.io", "EndpointSlice"): services.endpoint_slice,
+    ("networking.k8s.io", "Ingress"): networking.ingress,
+    ("networking.k8s.io", "IngressClass"): networking.ingress_class,
+    ("networking.k8s.io", "NetworkPolicy"): networking.network_policy,
+    ("policy", "PodDisruptionBudget"): cluster.disruption_budget,
+    ("rbac.authorization.k8s.io", "ClusterRole"): access.cluster_role,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): access.cluster_role_binding,
+    ("rbac.authorization.k8s.io", "Role"): access.role,
+    ("rbac.authorization.k8s.io", "RoleBinding"): access.role_binding,
+    ("scheduling.k8s.io", "PriorityClass"): cluster.priority_class,
+    ("storage.k8s.io", "StorageClass"): storage.storage_class,
+}
+"""The rule for a kind, by group and kind; a kind without one has only its metadata checked."""
+
+_NAME_FORMATS: dict[tuple[str, str], names.Format] = {
+    ("", "Namespace"): names.dns_label,
+    ("", "Service"): names.rfc1035_label,
+    ("apps", "StatefulSet"): names.dns_label,
+    ("rbac.authorization.k8s.io", "ClusterRole"): names.path_segment,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): names.path_segment,
+    ("rbac.authorization.k8s.io", "Role"): names.path_segment,
+    ("rbac.authorization.k8s.io", "RoleBinding"): names.path_segment,
+}
+
+
+def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> None:
+    """Refuse an object that the real server would refuse.
+
+    What was stored has been valid, so on an update everything outside metadata and status is
+    checked only if some of it has changed.
+
+    Args:
+        obj: the object as it would be stored: decoded and with its defaults.
+        resource: what it is sent to.
+        old: the object as stored; None on create.
+
+    Raises:
+        ApiError: 422 Invalid, with one cause for each fault.
+    """
+    if old is obj:
+        return
+    kind = (resource.group, resource.kind)
+    meta = obj.get("metadata", {})
+    errors = list(
+        check_metadata(
+            meta,
+            None if old is None else old.get("metadata", {}),
+            namespaced=resource.namespaced,
+            name_format=_NAME_FORMATS.get(kind, names.dns_subdomain),
+        )
+    )
+    rule = RULES.get(kind)
+    if kind == ("autoscaling", "HorizontalPodAutoscaler") and resource.version == "v1":
+        rule = autoscaling.autoscaler_v1
+    if rule is not None and (old is None or not _same_body(obj, old)):
+        errors += rule(obj, old)
+    if errors:
+        name = meta.get("name") or meta.get("generateName", "")
+        raise refusal(resource.group, resource.kind, name, errors)
+
+
+def _same_body(obj: Object, old: Object) -> bool:
+    """Whether two objects are equal outside their metadata and status."""
+    for field in {**obj, **old}:
+        if field in ("metadata", "status"):
+            continue
+        value, before = obj.get(field), old.get(field)
+        if value is not before and value != before:
+            return False
+    return True
