@@ -13,6 +13,7 @@ from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.controllers.ownership import claim, controllers_of, is_being_deleted
+from gitops_lab.apiserver.controllers.placement import fits_node, tolerates
 from gitops_lab.apiserver.controllers.pods import (
     BURST,
     PodControl,
@@ -69,7 +70,8 @@ class DaemonSets(Controller):
         if plural == "daemonsets":
             return (event.key[2:],)
         if plural == "nodes":
-            if event.old is not None and _place(event.old) == _place(event.object):
+            before = event.old if event.type == "MODIFIED" else None
+            if before is not None and _place(before) == _place(event.object):
                 return ()
             found = self.api.store.list("apps", "daemonsets", None)
             return [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found]
@@ -290,16 +292,13 @@ def wanted_on(pod_spec: Mapping[str, Any], node: Object) -> tuple[bool, bool]:
     Node selector, required node affinity, spec.nodeName and taints decide; a taint that only
     keeps new pods away (NoSchedule) lets an old one stay.
     """
-    metadata, spec = node["metadata"], node.get("spec") or {}
-    name, labels = metadata["name"], metadata.get("labels") or {}
-    if pod_spec.get("nodeName", name) != name:
+    if pod_spec.get("nodeName", node["metadata"]["name"]) != node["metadata"]["name"]:
         return False, False
-    selector = pod_spec.get("nodeSelector") or {}
-    if not selector.items() <= labels.items() or not _has_affinity(pod_spec, name, labels):
+    if not fits_node(pod_spec, node):
         return False, False
     tolerations = _tolerations(pod_spec)
     fits = True
-    for taint in spec.get("taints") or ():
+    for taint in (node.get("spec") or {}).get("taints") or ():
         if taint["effect"] == "PreferNoSchedule" or any(
             tolerates(each, taint) for each in tolerations
         ):
@@ -308,47 +307,6 @@ def wanted_on(pod_spec: Mapping[str, Any], node: Object) -> tuple[bool, bool]:
             return False, False
         fits = False
     return fits, True
-
-
-def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    """Whether a toleration allows for a taint (core/v1, Toleration.ToleratesTaint)."""
-    if toleration.get("effect") not in (None, "", taint["effect"]):
-        return False
-    if toleration.get("key") not in (None, "", taint["key"]):
-        return False
-    if toleration.get("operator", "Equal") == "Exists":
-        return True
-    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
-
-
-def _has_affinity(pod_spec: Mapping[str, Any], name: str, labels: Mapping[str, str]) -> bool:
-    required = ((pod_spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    if required is None:
-        return True
-    return any(
-        all(_meets(each, labels) for each in term.get("matchExpressions") or ())
-        and all(_meets(each, {"metadata.name": name}) for each in term.get("matchFields") or ())
-        for term in required["nodeSelectorTerms"]
-        if term.get("matchExpressions") or term.get("matchFields")
-    )
-
-
-def _meets(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    value, values = labels.get(requirement["key"]), requirement.get("values") or []
-    operator = requirement["operator"]
-    if operator in ("Gt", "Lt"):
-        if value is None or not value.lstrip("-").isdigit():
-            return False
-        return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
-    meets: bool = {
-        "In": value in values,
-        "NotIn": value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }[operator]
-    return meets
 
 
 def _tolerations(pod_spec: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ class Deployments(Controller):
             return None
         return Rollout(self, deployment, now).step()
 
-    # What a rollout asks of the cluster.
+    # -- what a rollout asks of the cluster ----------------------------------------------------
 
     def owned(self, deployment: Object) -> list[Object]:
         """The Deployment's ReplicaSets, oldest first."""
@@ -527,7 +527,7 @@ class Rollout:
 
     def _is_complete(self, status: Mapping[str, Any]) -> bool:
         names = "updatedReplicas", "replicas", "availableReplicas"
-        return all(status.get(name, 0) == self.wanted for name in names)
+        return [status.get(name, 0) for name in names] == [self.wanted] * len(names)
 
     def _has_progressed(self, status: Mapping[str, Any]) -> bool:
         """Whether more is new, or less is old, or more works than the last status said."""
@@ -547,7 +547,8 @@ class Rollout:
             return False
         if current["reason"] == "ProgressDeadlineExceeded":
             return True
-        return instant(current["lastUpdateTime"]) + self.spec["progressDeadlineSeconds"] < self.now
+        patience: int = self.spec["progressDeadlineSeconds"]
+        return instant(current["lastUpdateTime"]) + patience < self.now
 
     def _deadline(self, status: Mapping[str, Any]) -> float | None:
         current = condition(dict(status), "Progressing")

@@ -82,7 +82,7 @@ def existing(store: Store, group: str, plural: str) -> Iterable[Event]:
     """What is in the store already, told as if it were added now."""
     for obj in store.list(group, plural, None):
         metadata = obj["metadata"]
-        key = (group, plural, metadata.get("namespace", ""), metadata["name"])
+        key = Key(group, plural, metadata.get("namespace", ""), metadata["name"])
         yield Event(store.revision, "ADDED", key, obj, None)
 
 

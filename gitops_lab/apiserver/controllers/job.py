@@ -470,7 +470,7 @@ def _restarted_too_often(tally: Tally) -> bool:
         for container in pod["status"].get(kind) or ()
     )
     limit = spec.get("backoffLimit", 6)
-    return restarts >= limit if limit else restarts > 0
+    return bool(restarts >= (limit or 1))
 
 
 def _finished(pod: Object, now: float) -> float:

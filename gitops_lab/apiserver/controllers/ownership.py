@@ -12,6 +12,7 @@ from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers.index import Index, orphan
 from gitops_lab.apiserver.controllers.loop import MANAGER, Item
 from gitops_lab.apiserver.resources import Resource
+from gitops_lab.apiserver.selectors import label_selector
 from gitops_lab.apiserver.store import Event
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
@@ -40,22 +41,9 @@ def is_being_deleted(obj: Object) -> bool:
     return "deletionTimestamp" in obj["metadata"]
 
 
-def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector (meta/v1) matches labels; an empty one matches everything."""
-    for name, value in (selector.get("matchLabels") or {}).items():
-        if labels.get(name) != value:
-            return False
-    for expression in selector.get("matchExpressions") or ():
-        name, values = expression["key"], expression.get("values") or ()
-        fits = {
-            "In": name in labels and labels[name] in values,
-            "NotIn": labels.get(name) not in values,
-            "Exists": name in labels,
-            "DoesNotExist": name not in labels,
-        }[expression["operator"]]
-        if not fits:
-            return False
-    return True
+def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector (meta/v1) matches labels; None matches nothing, an empty one all."""
+    return label_selector(selector)(labels)
 
 
 def controllers_of(event: Event, kind: str, owners: Resource, api: Api) -> list[Item]:
@@ -76,7 +64,7 @@ def controllers_of(event: Event, kind: str, owners: Resource, api: Api) -> list[
         items += [
             (namespace, owner["metadata"]["name"])
             for owner in api.store.list(owners.group, owners.plural, namespace)
-            if selects(owner["spec"].get("selector") or {}, labels)
+            if selects(owner["spec"].get("selector"), labels)
         ]
     before = controller_of(event.old) if event.old is not None else None
     if before is not None and before != reference and before["kind"] == kind:
@@ -103,10 +91,10 @@ def claim(
     Returns:
         The dependents that the owner now controls, oldest first.
     """
-    metadata, selector = owner["metadata"], owner["spec"]["selector"]
+    metadata, fits_selector = owner["metadata"], label_selector(owner["spec"].get("selector"))
     claimed = []
     for dependent in index.get(metadata["uid"]):
-        if selects(selector, dependent["metadata"].get("labels") or {}):
+        if fits_selector(dependent["metadata"].get("labels") or {}):
             claimed.append(dependent)
         elif not is_being_deleted(owner):
             _refer(api, dependents, dependent, drop=metadata["uid"])
@@ -115,7 +103,7 @@ def claim(
         return claimed
     for dependent in orphans:
         labels = dependent["metadata"].get("labels") or {}
-        if is_being_deleted(dependent) or not selects(selector, labels) or not fits(dependent):
+        if is_being_deleted(dependent) or not fits_selector(labels) or not fits(dependent):
             continue
         adopted = _refer(api, dependents, dependent, add=owner_reference(owner))
         if adopted is not None:
