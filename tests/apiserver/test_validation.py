@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gitops_lab.apiserver.admission import default
+from gitops_lab.apiserver.admission.validation import RULES
+from gitops_lab.apiserver.resources import Resource
+from gitops_lab.apiserver.schema import decode
+from gitops_lab.errors import ApiError
+from tests.apiserver.refusals import (
+    KINDS,
+    REGISTRY,
+    SUBDOMAIN,
+    VALUE,
+    accepted,
+    edited,
+    refusal,
+    resource_of,
+    said,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_good_objects_are_accepted(kind: str) -> None:
+    assert said(accepted(kind)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_good_objects_are_decoded_without_complaint(kind: str) -> None:
+    obj = accepted(kind)
+    same, findings = decode(obj, resource_of(obj).node)
+    assert not findings
+    assert same == obj
+
+
+def test_every_rule_has_a_good_object() -> None:
+    covered = {(resource_of(accepted(kind)).group, kind.split("/")[0]) for kind in KINDS}
+    assert set(RULES) - covered == {("", "PodTemplate"), ("autoscaling", "Scale")}
+
+
+def test_one_fault_is_said_plainly() -> None:
+    old = accepted("Deployment")
+    error = refusal(edited(old, {"spec.selector": {"matchLabels": {"app": "web", "a": "b"}},
+                                 "spec.template.metadata.labels.a": "b"}), old)  # fmt: skip
+    assert error is not None
+    assert (error.code, error.reason) == (422, "Invalid")
+    assert error.message == (
+        'Deployment.apps "web" is invalid: spec.selector: Invalid value: '
+        '{"matchLabels":{"a":"b","app":"web"}}: field is immutable'
+    )
+    assert error.details == {"name": "web", "group": "apps", "kind": "Deployment"}
+    assert error.causes == [
+        {
+            "reason": "FieldValueInvalid",
+            "message": 'Invalid value: {"matchLabels":{"a":"b","app":"web"}}: field is immutable',
+            "field": "spec.selector",
+        }
+    ]
+
+
+def test_several_faults_are_listed_and_the_core_group_has_no_name() -> None:
+    error = refusal(edited(accepted("Service"), {"spec.ports": [], "spec.type": "Odd"}))
+    assert error is not None
+    assert error.message == (
+        'Service "web" is invalid: [spec.ports: Required value, spec.type: Unsupported value: '
+        '"Odd": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]'
+    )
+    assert [cause["reason"] for cause in error.causes] == [
+        "FieldValueRequired",
+        "FieldValueNotSupported",
+    ]
+    assert error.details == {"name": "web", "kind": "Service"}
+
+
+def test_the_same_fault_is_said_once_and_counted_as_often_as_it_occurs() -> None:
+    error = refusal(edited(accepted("ConfigMap"), {"metadata.labels": {"a": "-", "b": "-"}}))
+    assert error is not None
+    assert (
+        error.message == f'ConfigMap "web" is invalid: metadata.labels: Invalid value: "-": {VALUE}'
+    )
+    assert len(error.causes) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_stored_is_not_judged_again_when_its_body_is_untouched(kind: str) -> None:
+    """Or else a stricter release could not even delete what an older one had let in."""
+    old = edited(accepted(kind), {"spec": {"nonsense": True}})
+    new = edited(old, {"metadata.labels": {"app": "web"}, "status": {"phase": "Ready"}})
+    assert said(new, old) == []
+    assert said(old, old) == []
+
+
+def test_a_kind_without_rules_has_its_metadata_checked() -> None:
+    widgets = Resource("example.com", "v1", "Widget", "widgets", "widget", namespaced=True)
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "A"}}
+    assert said(lease) == [
+        f'metadata.name: Invalid value: "A": {SUBDOMAIN}',
+        "metadata.namespace: Required value",
+    ]
+    assert widgets.group_resource == "widgets.example.com"
+
+
+APPS = Path(__file__).parents[2].parent / "shared" / "apps"
+
+
+def _manifests() -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for path in sorted(APPS.rglob("*.yaml")):
+        for number, document in enumerate(yaml.safe_load_all(path.read_text())):
+            if isinstance(document, dict) and "kind" in document:
+                found.append((f"{path.relative_to(APPS)}[{number}]", document))
+    return found
+
+
+@pytest.mark.skipif(not APPS.is_dir(), reason="the example applications are not at hand")
+def test_real_manifests_are_accepted() -> None:
+    refused, count = {}, 0
+    for origin, manifest in _manifests():
+        try:
+            resource = REGISTRY.by_kind(manifest.get("apiVersion", ""), manifest["kind"])
+        except ApiError:
+            continue  # a custom resource, or a file that is Kustomize's own
+        place = {"namespace": "default"} if resource.namespaced else {}
+        manifest["metadata"] = {**place, **manifest["metadata"]}
+        obj = default(decode(manifest, resource.node)[0], resource)
+        count += 1
+        if faults := said(obj):
+            refused[origin] = faults
+    assert refused == {}
+    assert count > 50
