@@ -1,1 +1,72 @@
-"""Everything behind the API that makes objects come true: control loops and a simulated kubelet."""
+"""What makes objects come true: the control loops behind the API, and the simulated nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from gitops_lab.apiserver.api import Api
+from gitops_lab.apiserver.controllers.cronjob import CronJobs
+from gitops_lab.apiserver.controllers.daemonset import DaemonSets
+from gitops_lab.apiserver.controllers.deployment import Deployments
+from gitops_lab.apiserver.controllers.disruption import DisruptionBudgets
+from gitops_lab.apiserver.controllers.endpoints import Endpoints, EndpointSlices
+from gitops_lab.apiserver.controllers.events import Expiry
+from gitops_lab.apiserver.controllers.garbage import GarbageCollector
+from gitops_lab.apiserver.controllers.images import Catalogue
+from gitops_lab.apiserver.controllers.index import Indexes
+from gitops_lab.apiserver.controllers.job import Jobs
+from gitops_lab.apiserver.controllers.kubelet import Kubelet
+from gitops_lab.apiserver.controllers.loop import Controller, Loop
+from gitops_lab.apiserver.controllers.namespace import Namespaces
+from gitops_lab.apiserver.controllers.replicaset import ReplicaSets
+from gitops_lab.apiserver.controllers.scheduler import Scheduler
+from gitops_lab.apiserver.controllers.serviceaccounts import RootCertificates, ServiceAccounts
+from gitops_lab.apiserver.controllers.statefulset import StatefulSets
+
+
+class Controllers(Loop):
+    """All loops of one cluster: kube-controller-manager, kube-scheduler and the kubelets.
+
+    Args:
+        api: the verbs of the cluster.
+        images: how container images behave; a catalogue of defaults if None.
+        rng: draws the kubelets' small variations and the names of EndpointSlices.
+        nodes: how many nodes the cluster has.
+    """
+
+    def __init__(
+        self, api: Api, *, images: Catalogue | None = None, rng: Random, nodes: int = 1
+    ) -> None:
+        indexes = Indexes(api.store)
+        self.kubelet = Kubelet(
+            api, indexes, images=Catalogue() if images is None else images, rng=rng, nodes=nodes
+        )
+        super().__init__(
+            api,
+            [
+                ServiceAccounts(api, indexes),
+                RootCertificates(api, indexes),
+                *workloads(api, indexes),
+                Scheduler(api, indexes),
+                self.kubelet,
+                EndpointSlices(api, indexes, rng=rng),
+                Endpoints(api, indexes),
+                DisruptionBudgets(api, indexes),
+                GarbageCollector(api, indexes),
+                Namespaces(api, indexes),
+                Expiry(api, indexes),
+            ],
+        )
+
+
+def workloads(api: Api, indexes: Indexes) -> Sequence[Controller]:
+    """The controllers that create pods; owners come before what they own."""
+    return [
+        CronJobs(api, indexes),
+        Deployments(api, indexes),
+        ReplicaSets(api, indexes),
+        StatefulSets(api, indexes),
+        DaemonSets(api, indexes),
+        Jobs(api, indexes),
+    ]

@@ -113,10 +113,6 @@ class Deployments(Controller):
             options=Options(field_manager=MANAGER),
         )
 
-    def find(self, namespace: str, name: str) -> Object | None:
-        """The ReplicaSet of a name."""
-        return self.api.store.get(("apps", "replicasets", namespace, name))
-
     def update(self, replica_set: Object) -> Object:
         """Write a changed ReplicaSet."""
         return self.api.update(
