@@ -61,6 +61,10 @@ def artifact(files: Mapping[str, str | list[dict[str, Any]] | dict[str, Any]]) -
     return Artifact(Revision("main", digest[:40]), content, f"sha256:{digest}")
 
 
+def dump(*objects: dict[str, Any]) -> str:
+    return yaml.safe_dump_all(objects)
+
+
 def config_map(name: str = "settings", namespace: str = "", **data: str) -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}

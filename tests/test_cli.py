@@ -1,0 +1,90 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitops_lab import __version__
+from gitops_lab.cli import main
+
+
+def test_the_demo_prints_a_table_and_writes_four_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--output", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    for word in ("first deploy", "hand edit", "push-on-commit", "pull+self-heal", "timeline.png"):
+        assert word in out
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_json_goes_to_standard_output_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--json", "--arms", "pull", "--output", str(tmp_path)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "results.json").read_text())
+    assert list(printed["arms"]) == ["pull"]
+
+
+def test_progress_goes_to_standard_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["demo", "--arms", "pull", "--output", str(tmp_path)])
+    assert "hand edit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["demo", "--arms", "psuh"], 2, "there is no arm 'psuh'"),
+        (["demo", "--manifests", "nowhere"], 2, "nowhere: this is no folder"),
+    ],
+)
+def test_a_wrong_use_is_one_clear_message(
+    arguments: list[str], code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    err = capsys.readouterr().err
+    assert text in err and "Traceback" not in err
+    assert err.splitlines()[-1].startswith("gitops-lab: ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["demo", "--seed", "x"]])
+def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+
+
+def test_a_machine_without_git_is_told_so(tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "gitops_lab", "demo", "--output", str(tmp_path / "out")],
+        env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "git" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"gitops-lab {__version__}\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from gitops_lab.cli import parser; parser().format_help();"
+        "print([m for m in ('matplotlib', 'git', 'yaml', 'rich', 'kubernetes') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[1])  # fmt: skip
+    assert done.stdout.strip() == "[]"
