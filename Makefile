@@ -48,15 +48,15 @@ notebooks: $(VENV)/notebooks.stamp ## Open the notebooks in JupyterLab
 
 notebooks-check: $(VENV)/notebooks.stamp ## Run each notebook twice and compare what it shows
 	$(say) "Running the notebooks"
-	@$(BIN)/python docs/notebooks.py
+	@$(BIN)/python -m docs.notebooks
 
 docs: $(VENV)/docs.stamp ## Build the documentation into site/
 	$(say) "Building the documentation"
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	$(say) "Open site/index.html"
 
 docs-serve: $(VENV)/docs.stamp ## Serve the documentation while you write it
-	@$(BIN)/python -m mkdocs serve
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
 clean: ## Remove .venv and everything that was built
 	rm -rf $(VENV) site gitops-lab-demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
