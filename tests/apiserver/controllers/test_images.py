@@ -92,7 +92,7 @@ def test_a_wrong_declaration_is_refused_with_its_place(declared: dict, where: st
 
 
 def test_an_answer_names_image_tag_and_configuration() -> None:
-    images = Catalogue().with_("shop", answer="{image} {tag} says {GREETING}{nothing}")
+    images = Catalogue().with_("*shop", answer="{image} {tag} says {GREETING}{nothing}")
     assert images.answer("team/shop:2", {"GREETING": "hello"}) == "shop 2 says hello"
 
 

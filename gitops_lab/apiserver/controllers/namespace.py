@@ -1,0 +1,156 @@
+"""Namespaces: one that is being deleted goes when everything in it is gone.
+
+Source: Kubernetes 1.37, pkg/controller/namespace/deletion. Pods go before everything else, so
+that nothing they need is taken from them while they still run (OrderedNamespaceDeletion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gitops_lab.apiserver.api import Api, Options
+from gitops_lab.apiserver.controllers.index import Indexes
+from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
+from gitops_lab.apiserver.controllers.status import condition, write_status
+from gitops_lab.apiserver.resources import Resource
+from gitops_lab.apiserver.store import Event
+from gitops_lab.clock import timestamp
+from gitops_lab.model import Object
+
+FINALIZER = "kubernetes"
+"""In a namespace's spec: this controller has not emptied it yet."""
+
+
+class Namespaces(Controller):
+    """Empties namespaces that are being deleted."""
+
+    name = "namespace-controller"
+    watches = None
+
+    def __init__(self, api: Api, indexes: Indexes) -> None:
+        super().__init__(api, indexes)
+        self._resource = api.registry.by_kind("v1", "Namespace")
+
+    def keys(self, event: Event) -> Iterable[Item]:
+        """The namespace if it is being deleted, also when something in it is gone."""
+        group, plural, namespace, name = event.key
+        if (group, plural) == ("", "namespaces"):
+            return (("", name),) if _is_terminating(event.object) else ()
+        if event.type != "DELETED" or not namespace:
+            return ()
+        space = self.api.store.get(("", "namespaces", "", namespace))
+        return (("", namespace),) if space is not None and _is_terminating(space) else ()
+
+    def reconcile(self, namespace: str, name: str, now: float) -> None:
+        """Delete what is in the namespace; when nothing is left, let it go."""
+        space = self.api.store.get(("", "namespaces", "", name))
+        if space is None or not _is_terminating(space):
+            return
+        if FINALIZER not in (space["spec"].get("finalizers") or ()):
+            return
+        left = self._empty(name)
+        status = self._status(space, left, now)
+        space = write_status(self.api, self._resource, space, status)
+        if not left:
+            others = [each for each in space["spec"]["finalizers"] if each != FINALIZER]
+            self.api.update(
+                self._resource,
+                name,
+                {**space, "spec": {**space["spec"], "finalizers": others}},
+                subresource="finalize",
+                options=Options(field_manager=MANAGER),
+            )
+
+    def _empty(self, name: str) -> dict[str, list[Object]]:
+        """Delete everything, pods first; what remains, by resource."""
+        resources: dict[tuple[str, str], Resource] = {}
+        for resource in self.api.registry.all():
+            if resource.namespaced and "deletecollection" in resource.verbs:
+                resources.setdefault((resource.group, resource.plural), resource)
+        pods = resources.pop(("", "pods"))
+        left = self._delete([pods], name)
+        if not left:
+            left = self._delete(resources.values(), name)
+        return left
+
+    def _delete(self, resources: Iterable[Resource], name: str) -> dict[str, list[Object]]:
+        left = {}
+        for resource in resources:
+            if self.api.store.list(resource.group, resource.plural, name):
+                self.api.delete_collection(resource, namespace=name)
+                remaining = self.api.store.list(resource.group, resource.plural, name)
+                if remaining:
+                    left[resource.group_resource] = remaining
+        return left
+
+    def _status(self, space: Object, left: dict[str, list[Object]], now: float) -> dict[str, Any]:
+        kept: dict[str, int] = {}
+        for objects in left.values():
+            for obj in objects:
+                for finalizer in obj["metadata"].get("finalizers") or ():
+                    kept[finalizer] = kept.get(finalizer, 0) + 1
+        remaining = ", ".join(
+            f"{name if '.' in name else name + '.'} has {len(objects)} resource instances"
+            for name, objects in sorted(left.items())
+        )
+        finalizers = ", ".join(
+            f"{name} in {count} resource instances" for name, count in sorted(kept.items())
+        )
+        told = (
+            (
+                "NamespaceDeletionDiscoveryFailure",
+                False,
+                "ResourcesDiscovered",
+                "All resources successfully discovered",
+            ),
+            (
+                "NamespaceDeletionGroupVersionParsingFailure",
+                False,
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed",
+            ),
+            (
+                "NamespaceDeletionContentFailure",
+                False,
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization",
+            ),
+            (
+                "NamespaceContentRemaining",
+                bool(left),
+                "SomeResourcesRemain" if left else "ContentRemoved",
+                f"Some resources are remaining: {remaining}"
+                if left
+                else "All content successfully removed",
+            ),
+            (
+                "NamespaceFinalizersRemaining",
+                bool(kept),
+                "SomeFinalizersRemain" if kept else "ContentHasNoFinalizers",
+                f"Some content in the namespace has finalizers remaining: {finalizers}"
+                if kept
+                else "All content-preserving finalizers finished",
+            ),
+        )
+        old = space.get("status") or {}
+        conditions = []
+        for type, holds, reason, message in told:
+            known = condition(old, type)
+            status = "True" if holds else "False"
+            is_same = known is not None and known["status"] == status
+            since = known["lastTransitionTime"] if known is not None and is_same else None
+            conditions.append(
+                {
+                    "type": type,
+                    "status": status,
+                    "reason": reason,
+                    "message": message,
+                    "lastTransitionTime": since or timestamp(now),
+                }
+            )
+        return {**old, "phase": "Terminating", "conditions": conditions}
+
+
+def _is_terminating(space: Object) -> bool:
+    return "deletionTimestamp" in space["metadata"]

@@ -1,0 +1,201 @@
+"""The scheduler: finds a node for each pod, or says why there is none.
+
+Source: Kubernetes 1.37, pkg/scheduler; its filters NodeUnschedulable, NodeAffinity,
+TaintToleration and NodeResourcesFit, and its messages. Left out: affinity between pods, topology
+spread, volumes, and preemption, whose message is told as if it had found no victim.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from gitops_lab.apiserver.api import Api, Options
+from gitops_lab.apiserver.controllers import events
+from gitops_lab.apiserver.controllers.index import Indexes
+from gitops_lab.apiserver.controllers.loop import Controller, Item
+from gitops_lab.apiserver.controllers.placement import (
+    fits_node,
+    is_repelled,
+    requests,
+    shortages,
+    total,
+)
+from gitops_lab.apiserver.controllers.pods import is_over
+from gitops_lab.apiserver.controllers.status import condition, write_status
+from gitops_lab.apiserver.store import Event
+from gitops_lab.clock import timestamp
+from gitops_lab.model import Object
+
+MANAGER = "kube-scheduler"
+"""The field manager under which the scheduler writes."""
+
+NAME = "default-scheduler"
+"""What a pod's `schedulerName` must be, and the source of the Events."""
+
+
+class Scheduler(Controller):
+    """Binds pods to nodes, to the emptiest one that fits (of equals, the first by name)."""
+
+    name = NAME
+    watches = (("", "pods"), ("", "nodes"))
+
+    def __init__(self, api: Api, indexes: Indexes) -> None:
+        super().__init__(api, indexes)
+        self._pods = api.registry.by_kind("v1", "Pod")
+        self._by_node = indexes.pods_by_node()
+        self._unschedulable: dict[Item, None] = {}
+
+    def keys(self, event: Event) -> Iterable[Item]:
+        """The pod if it needs a node; all that found none, if a node or room on one appears."""
+        item = event.key[2:]
+        if event.key[1] == "nodes":
+            is_news = event.old is None or _offers(event.old) != _offers(event.object)
+            return list(self._unschedulable) if is_news else ()
+        if event.type != "DELETED" and not event.object["spec"].get("nodeName"):
+            old = event.old
+            is_same = old is not None and item in self._unschedulable and _asks(old) == _asks(
+                event.object
+            )  # fmt: skip
+            return () if is_same else (item,)
+        if event.type == "DELETED" or (is_over(event.object) and not is_over(event.old or {})):
+            return [*self._unschedulable, item] if item in self._unschedulable else list(
+                self._unschedulable
+            )  # fmt: skip
+        return (item,) if item in self._unschedulable else ()
+
+    def reconcile(self, namespace: str, name: str, now: float) -> None:
+        """Bind the pod if there is a node for it, else report why not."""
+        self._unschedulable.pop((namespace, name), None)
+        pod = self.api.store.get(("", "pods", namespace, name))
+        if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
+            return
+        spec = pod["spec"]
+        if spec.get("schedulerName", NAME) != NAME or spec.get("schedulingGates"):
+            return
+        wanted = requests(spec)
+        reasons: Counter[str] = Counter()
+        hopeless = 0
+        candidates: list[tuple[Decimal, Decimal, str]] = []
+        nodes = self.api.store.list("", "nodes")
+        for node in nodes:
+            used = self._used(node)
+            words, is_hopeless = _refusal(spec, node, wanted, used)
+            if words:
+                reasons.update(words)
+                hopeless += is_hopeless
+            else:
+                candidates.append(
+                    (used.get("cpu", Decimal(0)), used["pods"], node["metadata"]["name"])
+                )
+        if candidates:
+            self._bind(pod, min(candidates)[2], now)
+        else:
+            self._unschedulable[namespace, name] = None
+            self._report(pod, _message(len(nodes), reasons, hopeless), now)
+
+    def _used(self, node: Object) -> dict[str, Decimal]:
+        pods = self._by_node.get(node["metadata"]["name"])
+        return total(pod for pod in pods if not is_over(pod))
+
+    def _bind(self, pod: Object, node: str, now: float) -> None:
+        metadata = pod["metadata"]
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        self.api.create(
+            self._pods,
+            binding,
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            subresource="binding",
+            options=Options(field_manager=MANAGER),
+        )
+        where = f"{metadata['namespace']}/{metadata['name']} to {node}"
+        self._tell(pod, "Scheduled", f"Successfully assigned {where}", "Normal", now)
+
+    def _report(self, pod: Object, message: str, now: float) -> None:
+        status: dict[str, Any] = pod.get("status") or {}
+        old = condition(status, "PodScheduled")
+        is_new = old is None or old["status"] != "False"
+        since = timestamp(now) if is_new or old is None else old["lastTransitionTime"]
+        unscheduled = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+            "lastTransitionTime": since,
+        }
+        generation = pod["metadata"].get("generation")
+        if generation is not None:
+            unscheduled["observedGeneration"] = generation
+        others = [each for each in status.get("conditions") or () if each is not old]
+        if old == unscheduled:
+            return
+        status = {**status, "conditions": [*others, unscheduled]}
+        write_status(self.api, self._pods, pod, status, manager=MANAGER)
+        self._tell(pod, "FailedScheduling", message, "Warning", now)
+
+    def _tell(self, pod: Object, reason: str, message: str, type: str, now: float) -> None:
+        events.record(
+            self.api,
+            pod,
+            reason=reason,
+            message=message,
+            type=type,
+            component=NAME,
+            now=now,
+        )
+
+
+def _refusal(
+    spec: dict[str, Any], node: Object, wanted: dict[str, Decimal], used: dict[str, Decimal]
+) -> tuple[list[str], bool]:
+    """Why a node cannot take a pod, and whether evicting others from it would be no help."""
+    tolerates_cordon = any(
+        each.get("key") in (None, "", "node.kubernetes.io/unschedulable")
+        and each.get("operator") == "Exists"
+        for each in spec.get("tolerations") or ()
+    )
+    if (node.get("spec") or {}).get("unschedulable") and not tolerates_cordon:
+        return ["node(s) were unschedulable"], True
+    if is_repelled(spec, node):
+        return ["node(s) had untolerated taint(s)"], True
+    if not fits_node(spec, node):
+        return ["node(s) didn't match Pod's node affinity/selector"], True
+    return shortages(wanted, used, (node.get("status") or {}).get("allocatable") or {})
+
+
+def _message(nodes: int, reasons: Counter[str], hopeless: int) -> str:
+    if not nodes:
+        return "no nodes available to schedule pods"
+    why = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
+    preemption = [
+        f"{count} {text}"
+        for count, text in (
+            (nodes - hopeless, "No preemption victims found for incoming pod"),
+            (hopeless, "Preemption is not helpful for scheduling"),
+        )
+        if count
+    ]
+    return (
+        f"0/{nodes} nodes are available: {why}. no new claims to deallocate, preemption: "
+        f"0/{nodes} nodes are available: {', '.join(sorted(preemption))}."
+    )
+
+
+def _offers(node: Object) -> tuple[Any, ...]:
+    """What of a node decides about pods."""
+    spec, status = node.get("spec") or {}, node.get("status") or {}
+    labels = node["metadata"].get("labels")
+    return labels, spec.get("taints"), spec.get("unschedulable"), status.get("allocatable")
+
+
+def _asks(pod: Object) -> tuple[Any, ...]:
+    """What of a pod decides about its node."""
+    return pod["spec"], "deletionTimestamp" in pod["metadata"]
