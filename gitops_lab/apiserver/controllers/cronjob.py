@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
 from gitops_lab.apiserver.controllers.ownership import (
@@ -19,6 +18,7 @@ from gitops_lab.apiserver.controllers.ownership import (
     owner_reference,
 )
 from gitops_lab.apiserver.controllers.pods import instant, is_namespace_terminating
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.schedule import Schedule
 from gitops_lab.apiserver.controllers.status import is_true, write_status
 from gitops_lab.apiserver.store import Event
@@ -43,6 +43,7 @@ class CronJobs(Controller):
         self._resource = api.registry.by_kind("batch/v1", "CronJob")
         self._jobs = api.registry.by_kind("batch/v1", "Job")
         self._owned = indexes.by_controller("batch", "jobs")
+        self._record = Recorder(api, self.name)
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The CronJob itself, or the one that owns a Job."""
@@ -240,19 +241,6 @@ class CronJobs(Controller):
 
     def _of(self, cron_job: Object) -> list[Object]:
         return self._owned.get(cron_job["metadata"]["uid"])
-
-    def _record(
-        self, cron_job: Object, now: float, reason: str, message: str, type: str = "Normal"
-    ) -> None:
-        events.record(
-            self.api,
-            cron_job,
-            reason=reason,
-            message=message,
-            type=type,
-            component=self.name,
-            now=now,
-        )
 
 
 def _ended(job: Object) -> str:

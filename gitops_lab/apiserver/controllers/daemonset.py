@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gitops_lab.apiserver.api import Api
-from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.controllers.ownership import claim, controllers_of, is_being_deleted
@@ -25,6 +24,7 @@ from gitops_lab.apiserver.controllers.pods import (
     phase,
     slow_start,
 )
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.revisions import Revisions
 from gitops_lab.apiserver.controllers.rollout import portion
 from gitops_lab.apiserver.controllers.status import counters, write_status
@@ -62,6 +62,7 @@ class DaemonSets(Controller):
         self._owned = indexes.by_controller("", "pods")
         self._revisions = Revisions(api, indexes, HASH)
         self._control = PodControl(api, self.name)
+        self._record = Recorder(api, self.name)
         self._replaced: dict[tuple[str, str], tuple[int, float]] = {}
 
     def keys(self, event: Event) -> Iterable[Item]:
@@ -213,15 +214,7 @@ class DaemonSets(Controller):
         metadata = pod["metadata"]
         place = f"{metadata['namespace']}/{metadata['name']}"
         text = f"Found failed daemon pod {place} on node {node}, will try to kill it"
-        events.record(
-            self.api,
-            daemon_set,
-            reason="FailedDaemonPod",
-            message=text,
-            type="Warning",
-            component=self.name,
-            now=now,
-        )
+        self._record(daemon_set, now, "FailedDaemonPod", text, "Warning")
         self._control.delete(daemon_set, pod, now)
         return None
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
 from gitops_lab.apiserver.controllers.ownership import (
@@ -22,14 +21,26 @@ from gitops_lab.apiserver.controllers.ownership import (
 )
 from gitops_lab.apiserver.controllers.pods import (
     fingerprint,
-    instant,
     is_namespace_terminating,
     is_over,
 )
+from gitops_lab.apiserver.controllers.progress import (
+    FOREVER,
+    deadline,
+    has_deadline,
+    is_complete,
+    progressing,
+    report,
+    report_pause,
+    report_progress,
+    reported,
+    size,
+    with_condition,
+)
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.rollout import Bounds, Size, bounds, grown, proportional
-from gitops_lab.apiserver.controllers.status import condition, counters, write_status
+from gitops_lab.apiserver.controllers.status import condition, write_status
 from gitops_lab.apiserver.store import Event
-from gitops_lab.clock import timestamp
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
@@ -48,9 +59,6 @@ NOT_INHERITED = (
 )
 """Annotations of a Deployment that its ReplicaSets do not take over."""
 
-FOREVER = 2**31 - 1
-"""The value of progressDeadlineSeconds and revisionHistoryLimit that means "none"."""
-
 
 class Deployments(Controller):
     """Scales a Deployment's ReplicaSets, the new one up and the old ones down."""
@@ -64,6 +72,7 @@ class Deployments(Controller):
         self._replica_sets = api.registry.by_kind("apps/v1", "ReplicaSet")
         self._owned = indexes.by_controller("apps", "replicasets")
         self._pods = indexes.by_controller("", "pods")
+        self.record = Recorder(api, self.name)
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The Deployment itself, the one that owns a ReplicaSet, or the one whose pod is gone.
@@ -148,20 +157,6 @@ class Deployments(Controller):
             options=Options(field_manager=MANAGER),
         )
 
-    def record(
-        self, deployment: Object, now: float, reason: str, message: str, type: str = "Normal"
-    ) -> None:
-        """Record an Event of the Deployment."""
-        events.record(
-            self.api,
-            deployment,
-            reason=reason,
-            message=message,
-            type=type,
-            component=self.name,
-            now=now,
-        )
-
 
 class Rollout:
     """One look at one Deployment: what there is, the next step, and the status after it.
@@ -188,22 +183,28 @@ class Rollout:
     def step(self) -> float | None:
         """Take one step; the instant at which the progress deadline calls for another look."""
         if is_being_deleted(self.deployment):
-            self._report()
+            self._write(report(self.deployment, self.new, self.old, self.now))
             return None
-        self._note_pause()
+        self._write(report_pause(self.deployment, self.now))
         if self.spec.get("paused") or self._is_resized():
             self._follow_revision()
             self._resize()
-            self._trim_history()
-            self._report()
+            if self.spec.get("paused"):
+                self._trim_history()
+            self._write(report(self.deployment, self.new, self.old, self.now))
             return None
         if (self.spec.get("strategy") or {}).get("type") == "Recreate":
             self._recreate()
         else:
             self._roll()
-        if self._is_complete(self._counts()):
+        status = report_progress(self.deployment, self.new, self.old, self.now)
+        if is_complete(self.deployment, status):
             self._trim_history()
-        return self._report_progress()
+        self._write(status)
+        return deadline(self.deployment, status)
+
+    def _write(self, status: dict[str, Any]) -> None:
+        self.deployment = self.world.report(self.deployment, status)
 
     @property
     def all(self) -> list[Object]:
@@ -218,40 +219,40 @@ class Rollout:
             self._shrink_old(new)
 
     def _grow_new(self, new: Object) -> bool:
-        size = _size(new)
-        if size > self.wanted:
+        if size(new) > self.wanted:
             return self._scale(new, self.wanted)
-        return self._scale(new, grown(size, _total(self.all), self.wanted, self.bounds.surge))
+        room = self.bounds.surge
+        return self._scale(new, grown(size(new), _total(self.all), self.wanted, room))
 
     def _shrink_old(self, new: Object) -> None:
         if not _total(self.old):
             return
         minimum = self.wanted - self.bounds.unavailable
-        unavailable = _size(new) - _status(new, "availableReplicas")
+        unavailable = size(new) - reported(new, "availableReplicas")
         room = _total(self.all) - minimum - unavailable
         if room <= 0:
             return
         for each in self.old:  # pods that do not work anyway go first, and cost nothing
-            broken = _size(each) - _status(each, "availableReplicas")
+            broken = size(each) - reported(each, "availableReplicas")
             drop = min(room, broken)
             if drop > 0:
-                self._scale(each, _size(each) - drop)
+                self._scale(each, size(each) - drop)
                 room -= drop
-        surplus = sum(_status(each, "availableReplicas") for each in self.all) - minimum
+        surplus = sum(reported(each, "availableReplicas") for each in self.all) - minimum
         for each in list(self.old):
-            drop = min(surplus, _size(each))
+            drop = min(surplus, size(each))
             if drop > 0:
-                self._scale(each, _size(each) - drop)
+                self._scale(each, size(each) - drop)
                 surplus -= drop
 
     # Recreate: all old pods down, and gone, before the first new one comes up.
 
     def _recreate(self) -> None:
         self._follow_revision()
-        scaled = [self._scale(each, 0) for each in list(self.old) if _size(each)]
+        scaled = [self._scale(each, 0) for each in list(self.old) if size(each)]
         if any(scaled):
             return
-        if any(_status(each, "replicas") or self.world.has_pods(each) for each in self.old):
+        if any(reported(each, "replicas") or self.world.has_pods(each) for each in self.old):
             return
         new = self._ensure_new()
         if new is not None:
@@ -260,13 +261,13 @@ class Rollout:
     # Scaling without a change of template.
 
     def _is_resized(self) -> bool:
-        active = [each for each in self.all if _size(each)]
+        active = [each for each in self.all if size(each)]
         desired = [_annotations(each).get(DESIRED) for each in active]
         return any(value is not None and value != str(self.wanted) for value in desired)
 
     def _resize(self) -> None:
         newest_first = [*([self.new] if self.new else []), *self.old[::-1]]
-        active = [each for each in newest_first if _size(each)]
+        active = [each for each in newest_first if size(each)]
         if len(active) <= 1:
             if newest_first:
                 self._scale((active or newest_first)[0], self.wanted)
@@ -277,13 +278,11 @@ class Rollout:
         elif (self.spec.get("strategy") or {}).get("type", "RollingUpdate") == "RollingUpdate":
             by_age = sorted(active, key=_by_age, reverse=True)
             sizes = [
-                Size(
-                    each["metadata"]["name"], _size(each), _number(_annotations(each).get(MAXIMUM))
-                )
+                Size(each["metadata"]["name"], size(each), _number(_annotations(each).get(MAXIMUM)))
                 for each in by_age
             ]
-            reported = _status(self.deployment, "replicas")
-            after = proportional(sizes, self.wanted, self.bounds.surge, reported)
+            total = reported(self.deployment, "replicas")
+            after = proportional(sizes, self.wanted, self.bounds.surge, total)
             for each in active:
                 self._scale(each, after[each["metadata"]["name"]])
 
@@ -291,21 +290,21 @@ class Rollout:
         if self.new is None:
             return False
         desired = _annotations(self.new).get(DESIRED)
-        sizes = _size(self.new), _status(self.new, "availableReplicas")
+        sizes = size(self.new), reported(self.new, "availableReplicas")
         return desired == str(self.wanted) and sizes == (self.wanted, self.wanted)
 
-    def _scale(self, replica_set: Object, size: int) -> bool:
-        """Give a ReplicaSet a size and note the size of the whole on it; whether the size moved."""
+    def _scale(self, replica_set: Object, after: int) -> bool:
+        """Give a ReplicaSet a size and note the size of the whole on it; whether its size moved."""
         notes = {DESIRED: str(self.wanted), MAXIMUM: str(self.wanted + self.bounds.surge)}
-        before = _size(replica_set)
-        if size == before and notes.items() <= _annotations(replica_set).items():
+        before = size(replica_set)
+        if after == before and notes.items() <= _annotations(replica_set).items():
             return False
         scaled = _with_annotations(replica_set, notes)
-        self._put(self.world.update({**scaled, "spec": {**scaled["spec"], "replicas": size}}))
-        if size == before:
+        self._put(self.world.update({**scaled, "spec": {**scaled["spec"], "replicas": after}}))
+        if after == before:
             return False
-        direction = "up" if size > before else "down"
-        self._record_scaling(direction, replica_set["metadata"]["name"], before, size)
+        direction = "up" if after > before else "down"
+        self._record_scaling(direction, replica_set["metadata"]["name"], before, after)
         return True
 
     def _record_scaling(self, direction: str, name: str, before: int, after: int) -> None:
@@ -336,23 +335,24 @@ class Rollout:
         ):
             spec = {**self.new["spec"], "minReadySeconds": wait}
             self._put(self.world.update({**_with_annotations(self.new, annotations), "spec": spec}))
-        found = None
-        if self._has_deadline and self._condition("Progressing") is None:
+        status = self.deployment.get("status") or {}
+        if has_deadline(self.deployment) and condition(status, "Progressing") is None:
             text = f'Found new replica set "{self.new["metadata"]["name"]}"'
-            found = self._progressing("True", "FoundNewReplicaSet", text)
-        self._note_revision(annotations[REVISION], found)
+            found = progressing("True", "FoundNewReplicaSet", text, self.now)
+            status = with_condition(status, found)
+        self._note_revision(annotations[REVISION], status)
         return self.new
 
     def _create_new(self) -> Object | None:
-        template, collisions = self.spec["template"], _status(self.deployment, "collisionCount")
+        template, collisions = self.spec["template"], reported(self.deployment, "collisionCount")
         hashed = fingerprint(template, collisions)
         name = f"{self.deployment['metadata']['name']}-{hashed}"
         metadata = template.get("metadata") or {}
         labels = {**(metadata.get("labels") or {}), HASH: hashed}
         selector = self.spec["selector"]
-        size = grown(0, _total(self.old), self.wanted, self.bounds.surge)
+        first = grown(0, _total(self.old), self.wanted, self.bounds.surge)
         if (self.spec.get("strategy") or {}).get("type") == "Recreate":
-            size = self.wanted
+            first = self.wanted
         annotations = {
             **self._inherited(None),
             DESIRED: str(self.wanted),
@@ -370,7 +370,7 @@ class Rollout:
                 "ownerReferences": [owner_reference(self.deployment)],
             },
             "spec": {
-                "replicas": size,
+                "replicas": first,
                 **({"minReadySeconds": wait} if wait else {}),
                 "selector": {
                     **selector,
@@ -384,33 +384,28 @@ class Rollout:
         except ApiError as error:
             self._cope(error, name)
             return None
-        if size:
-            self._record_scaling("up", name, 0, size)
-        progress = None
-        if self._has_deadline:
+        if first:
+            self._record_scaling("up", name, 0, first)
+        status = self.deployment.get("status") or {}
+        if has_deadline(self.deployment):
             text = f'Created new replica set "{name}"'
-            progress = self._progressing("True", "NewReplicaSetCreated", text)
-        self._note_revision(annotations[REVISION], progress)
+            created = progressing("True", "NewReplicaSetCreated", text, self.now)
+            status = with_condition(status, created)
+        self._note_revision(annotations[REVISION], status)
         return self.new
 
     def _cope(self, error: ApiError, name: str) -> None:
         """Go on after the API server refused the new ReplicaSet."""
         if is_namespace_terminating(error):
             return
-        if (
-            error.reason == "AlreadyExists"
-        ):  # another template has the same hash: move out of its way
-            status = self.deployment.get("status") or {}
-            count = status.get("collisionCount", 0) + 1
-            self.deployment = self.world.report(
-                self.deployment, {**status, "collisionCount": count}
-            )
+        status = self.deployment.get("status") or {}
+        if error.reason == "AlreadyExists":  # another template's hash: move out of its way
+            self._write({**status, "collisionCount": status.get("collisionCount", 0) + 1})
             raise error
         text = f'Failed to create new replica set "{name}": {error.message}'
-        if self._has_deadline:
-            failed = self._progressing("False", "ReplicaSetCreateError", text)
-            status = self.deployment.get("status") or {}
-            self.deployment = self.world.report(self.deployment, _with_condition(status, failed))
+        if has_deadline(self.deployment):
+            failed = progressing("False", "ReplicaSetCreateError", text, self.now)
+            self._write(with_condition(status, failed))
         self.world.record(self.deployment, self.now, "ReplicaSetCreateError", text, "Warning")
         raise error
 
@@ -429,16 +424,13 @@ class Rollout:
                 annotations[HISTORY] = f"{history},{before}" if history else before
         return annotations
 
-    def _note_revision(self, revision: str, progress: dict[str, Any] | None) -> None:
+    def _note_revision(self, revision: str, status: dict[str, Any]) -> None:
         """Write the revision, and what is known of the progress, on the Deployment."""
-        deployment, status = self.deployment, self.deployment.get("status") or {}
-        if progress is not None:
-            status = _with_condition(status, progress)
-        if _annotations(deployment).get(REVISION) != revision:
-            noted = _with_annotations(deployment, {REVISION: revision})
+        if _annotations(self.deployment).get(REVISION) == revision:
+            self._write(status)
+        else:
+            noted = _with_annotations(self.deployment, {REVISION: revision})
             self.deployment = self.world.annotate(noted, status)
-        elif progress is not None:
-            self.deployment = self.world.report(deployment, status)
 
     def _trim_history(self) -> None:
         limit = self.spec.get("revisionHistoryLimit", 10)
@@ -446,163 +438,9 @@ class Rollout:
         if limit == FOREVER or len(alive) <= limit:
             return
         for each in sorted(alive, key=_revision)[: len(alive) - limit]:
-            unseen = each["metadata"]["generation"] > _status(each, "observedGeneration")
-            if not (_size(each) or _status(each, "replicas") or unseen):
+            unseen = each["metadata"]["generation"] > reported(each, "observedGeneration")
+            if not (size(each) or reported(each, "replicas") or unseen):
                 self.world.delete(each)
-
-    # Status.
-
-    def _counts(self) -> dict[str, Any]:
-        sets = self.all
-        available = sum(_status(each, "availableReplicas") for each in sets)
-        return {
-            "observedGeneration": self.deployment["metadata"]["generation"],
-            **counters(
-                replicas=sum(_status(each, "replicas") for each in sets),
-                updatedReplicas=_status(self.new, "replicas") if self.new else 0,
-                readyReplicas=sum(_status(each, "readyReplicas") for each in sets),
-                availableReplicas=available,
-                unavailableReplicas=max(_total(sets) - available, 0),
-            ),
-            "terminatingReplicas": sum(_status(each, "terminatingReplicas") for each in sets),
-        }
-
-    def _status_now(self) -> dict[str, Any]:
-        old, status = self.deployment.get("status") or {}, self._counts()
-        if "collisionCount" in old:
-            status["collisionCount"] = old["collisionCount"]
-        status["conditions"] = list(old.get("conditions") or ())
-        if status.get("availableReplicas", 0) >= self.wanted - self.bounds.unavailable:
-            text = "Deployment has minimum availability."
-            available = self._made("Available", "True", "MinimumReplicasAvailable", text)
-        else:
-            text = "Deployment does not have minimum availability."
-            available = self._made("Available", "False", "MinimumReplicasUnavailable", text)
-        return _with_condition(status, available)
-
-    def _report(self) -> None:
-        self.world.report(self.deployment, self._status_now())
-
-    def _report_progress(self) -> float | None:
-        """Write the status with what it says of the rollout's progress."""
-        status, current = self._status_now(), self._condition("Progressing")
-        if not self._has_deadline:
-            status = _without_condition(status, "Progressing")
-        done = current is not None and current["reason"] == "NewReplicaSetAvailable"
-        settled = done and status.get("replicas", 0) == status.get("updatedReplicas", 0)
-        if self._has_deadline and not settled:
-            who = "Deployment", self.deployment["metadata"]["name"]
-            if self.new is not None:
-                who = "ReplicaSet", self.new["metadata"]["name"]
-            subject = f'{who[0]} "{who[1]}"'
-            if self._is_complete(status):
-                text = f"{subject} has successfully progressed."
-                made = self._progressing("True", "NewReplicaSetAvailable", text)
-                status = _with_condition(status, made)
-            elif self._has_progressed(status):
-                made = self._progressing("True", "ReplicaSetUpdated", f"{subject} is progressing.")
-                if current is not None and current["status"] == "True":
-                    made["lastTransitionTime"] = current["lastTransitionTime"]
-                status = _with_condition(_without_condition(status, "Progressing"), made)
-            elif self._is_late(current):
-                text = f"{subject} has timed out progressing."
-                made = self._progressing("False", "ProgressDeadlineExceeded", text)
-                status = _with_condition(status, made)
-        failures = (
-            condition(each.get("status"), "ReplicaFailure")
-            for each in [*([self.new] if self.new else []), *self.old]
-        )
-        failure = next((each for each in failures if each is not None), None)
-        status = _without_condition(status, "ReplicaFailure")
-        if failure is not None:
-            made = self._made("ReplicaFailure", "True", failure["reason"], failure["message"])
-            made["lastTransitionTime"] = made["lastUpdateTime"] = failure["lastTransitionTime"]
-            status = _with_condition(status, made)
-        self.deployment = self.world.report(self.deployment, status)
-        return self._deadline(status)
-
-    def _is_complete(self, status: Mapping[str, Any]) -> bool:
-        names = "updatedReplicas", "replicas", "availableReplicas"
-        return [status.get(name, 0) for name in names] == [self.wanted] * len(names)
-
-    def _has_progressed(self, status: Mapping[str, Any]) -> bool:
-        """Whether more is new, or less is old, or more works than the last status said."""
-        old = self.deployment.get("status") or {}
-
-        def counts(of: Mapping[str, Any]) -> tuple[int, ...]:
-            updated = of.get("updatedReplicas", 0)
-            outdated = of.get("replicas", 0) - updated
-            return updated, -outdated, of.get("readyReplicas", 0), of.get("availableReplicas", 0)
-
-        return any(
-            after > before for after, before in zip(counts(status), counts(old), strict=True)
-        )
-
-    def _is_late(self, current: Mapping[str, Any] | None) -> bool:
-        if current is None or current["reason"] == "NewReplicaSetAvailable":
-            return False
-        if current["reason"] == "ProgressDeadlineExceeded":
-            return True
-        patience: int = self.spec["progressDeadlineSeconds"]
-        return instant(current["lastUpdateTime"]) + patience < self.now
-
-    def _deadline(self, status: Mapping[str, Any]) -> float | None:
-        current = condition(dict(status), "Progressing")
-        if current is None or not self._has_deadline or self._is_complete(status):
-            return None
-        if current["reason"] == "ProgressDeadlineExceeded":
-            return None
-        patience: int = self.spec["progressDeadlineSeconds"]
-        return instant(current["lastUpdateTime"]) + patience + 1
-
-    @property
-    def _has_deadline(self) -> bool:
-        return bool(self.spec.get("progressDeadlineSeconds", FOREVER) != FOREVER)
-
-    def _note_pause(self) -> None:
-        """Say in the Progressing condition when a rollout was paused or resumed."""
-        current = self._condition("Progressing")
-        reason = current["reason"] if current else ""
-        is_noted, is_paused = reason == "DeploymentPaused", bool(self.spec.get("paused"))
-        if not self._has_deadline or reason == "ProgressDeadlineExceeded" or is_noted == is_paused:
-            return
-        word = "paused" if is_paused else "resumed"
-        made = self._progressing("Unknown", f"Deployment{word.title()}", f"Deployment is {word}")
-        status = _with_condition(self.deployment.get("status") or {}, made)
-        self.deployment = self.world.report(self.deployment, status)
-
-    def _condition(self, kind: str) -> dict[str, Any] | None:
-        return condition(self.deployment.get("status"), kind)
-
-    def _progressing(self, status: str, reason: str, message: str) -> dict[str, Any]:
-        return self._made("Progressing", status, reason, message)
-
-    def _made(self, kind: str, status: str, reason: str, message: str) -> dict[str, Any]:
-        time = timestamp(self.now)
-        return {
-            "type": kind,
-            "status": status,
-            "lastUpdateTime": time,
-            "lastTransitionTime": time,
-            "reason": reason,
-            "message": message,
-        }
-
-
-def _with_condition(status: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-    """A status with a condition set; one that says the same already is left as it is."""
-    current = condition(status, made["type"])
-    if current is not None and current["status"] == made["status"]:
-        if current["reason"] == made["reason"]:
-            return status
-        made = {**made, "lastTransitionTime": current["lastTransitionTime"]}
-    others = [each for each in status.get("conditions") or () if each["type"] != made["type"]]
-    return {**status, "conditions": [*others, made]}
-
-
-def _without_condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
-    conditions = [each for each in status.get("conditions") or () if each["type"] != kind]
-    return {**status, "conditions": conditions}
 
 
 def _annotations(obj: Object) -> dict[str, str]:
@@ -628,18 +466,8 @@ def _by_age(obj: Object) -> tuple[str, str]:
     return obj["metadata"].get("creationTimestamp", ""), obj["metadata"]["name"]
 
 
-def _size(replica_set: Object) -> int:
-    size: int = replica_set["spec"].get("replicas", 1)
-    return size
-
-
 def _total(replica_sets: Sequence[Object]) -> int:
-    return sum(_size(each) for each in replica_sets)
-
-
-def _status(obj: Object, name: str) -> int:
-    count: int = (obj.get("status") or {}).get(name, 0)
-    return count
+    return sum(size(each) for each in replica_sets)
 
 
 def _number(text: str | None) -> int | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
 from gitops_lab.apiserver.controllers.ownership import (
@@ -34,6 +33,7 @@ from gitops_lab.apiserver.controllers.pods import (
     phase,
     slow_start,
 )
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.status import Condition, condition, is_true, write_status
 from gitops_lab.apiserver.store import Event
 from gitops_lab.clock import timestamp
@@ -107,6 +107,7 @@ class Jobs(Controller):
         self._owned = indexes.by_controller("", "pods")
         self._tracked = indexes.get("", "pods", "tracked by job", _tracked_by)
         self._control = PodControl(api, self.name)
+        self._record = Recorder(api, self.name)
         self._backoffs: dict[str, Backoff] = {}
 
     def keys(self, event: Event) -> Iterable[Item]:
@@ -407,19 +408,6 @@ class Jobs(Controller):
             options=Options(propagation="Foreground", uid=metadata["uid"]),
         )
         return None
-
-    def _record(
-        self, job: Object, now: float, reason: str, message: str, type: str = "Normal"
-    ) -> None:
-        events.record(
-            self.api,
-            job,
-            reason=reason,
-            message=message,
-            type=type,
-            component=self.name,
-            now=now,
-        )
 
 
 def parse_indexes(text: str) -> set[int]:

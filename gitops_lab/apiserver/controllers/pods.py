@@ -12,9 +12,9 @@ from math import floor, log2
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.loop import MANAGER
 from gitops_lab.apiserver.controllers.ownership import is_being_deleted, owner_reference
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.status import condition, is_true
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
@@ -139,8 +139,9 @@ class PodControl:
     """
 
     def __init__(self, api: Api, component: str) -> None:
-        self._api, self._component = api, component
+        self._api = api
         self._pods = api.registry.by_kind("v1", "Pod")
+        self._record = Recorder(api, component)
 
     def create(self, owner: Object, pod: Object, now: float) -> Object | None:
         """Create a pod; None if its namespace is being deleted, since trying again is no use.
@@ -183,19 +184,6 @@ class PodControl:
             self._record(owner, now, "FailedDelete", f"Error deleting: {error.message}", "Warning")
             raise
         self._record(owner, now, "SuccessfulDelete", f"Deleted pod: {name}")
-
-    def _record(
-        self, owner: Object, now: float, reason: str, message: str, type: str = "Normal"
-    ) -> None:
-        events.record(
-            self._api,
-            owner,
-            reason=reason,
-            message=message,
-            type=type,
-            component=self._component,
-            now=now,
-        )
 
 
 def is_namespace_terminating(error: ApiError) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
 from gitops_lab.apiserver.controllers.ownership import (
@@ -28,6 +27,7 @@ from gitops_lab.apiserver.controllers.pods import (
     next_available,
     phase,
 )
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.revisions import Revisions, template_of
 from gitops_lab.apiserver.controllers.rollout import portion
 from gitops_lab.apiserver.controllers.status import counters, write_status
@@ -54,6 +54,7 @@ class StatefulSets(Controller):
         self._claims = api.registry.by_kind("v1", "PersistentVolumeClaim")
         self._owned = indexes.by_controller("", "pods")
         self._revisions = Revisions(api, indexes, HASH)
+        self._record = Recorder(api, self.name)
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The StatefulSet itself, or the one that owns a pod."""
@@ -318,19 +319,6 @@ class StatefulSets(Controller):
             "availableReplicas": sum(is_available(pod, wait, now) for pod in running),
             **({"conditions": old["conditions"]} if "conditions" in old else {}),
         }
-
-    def _record(
-        self, stateful_set: Object, now: float, reason: str, message: str, type: str = "Normal"
-    ) -> None:
-        events.record(
-            self.api,
-            stateful_set,
-            reason=reason,
-            message=message,
-            type=type,
-            component=self.name,
-            now=now,
-        )
 
 
 def _ordinal(name: str, pod: Object) -> int | None:

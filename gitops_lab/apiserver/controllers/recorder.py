@@ -1,0 +1,33 @@
+"""The voice in which one controller tells its Events (client-go's `EventRecorder`)."""
+
+from __future__ import annotations
+
+from gitops_lab.apiserver.api import Api
+from gitops_lab.apiserver.controllers import events
+from gitops_lab.model import Object
+
+
+class Recorder:
+    """Records Events under one controller's name.
+
+    Args:
+        api: the verbs.
+        component: the controller's name, as the Events' source.
+    """
+
+    def __init__(self, api: Api, component: str) -> None:
+        self._api, self._component = api, component
+
+    def __call__(
+        self, about: Object, now: float, reason: str, message: str, type: str = "Normal"
+    ) -> None:
+        """Tell what happened to an object; `type` is `Normal` or `Warning`."""
+        events.record(
+            self._api,
+            about,
+            reason=reason,
+            message=message,
+            type=type,
+            component=self._component,
+            now=now,
+        )
