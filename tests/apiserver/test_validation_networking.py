@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apiserver.refusals import GONE, VALUE, Case
+from tests.apiserver.refusals import GONE, LABEL, SUBDOMAIN, VALUE, Case
 
 CASES = [
     Case(
@@ -307,6 +307,221 @@ CASES = [
             '"Egress"',
         ),
         {"spec.policyTypes": ["Ingress", "Egress"]},
+    ),
+    Case(
+        "TLS is for hosts, with a Secret",
+        "Ingress",
+        {"spec.tls": [{"hosts": ["*.*.a", "A"], "secretName": "A"}], "spec.ingressClassName": "A"},
+        (
+            'spec.tls[0].hosts[0]: Invalid value: "*.*.a": a wildcard DNS-1123 subdomain must '
+            "start with '*.', followed by a valid DNS subdomain, which must consist of lower case "
+            "alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. "
+            r"'*.example.com', regex used for validation is '\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+            r"(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+            f'spec.tls[0].hosts[1]: Invalid value: "A": {SUBDOMAIN}',
+            f'spec.tls[0].secretName: Invalid value: "A": {SUBDOMAIN}',
+            f'spec.ingressClassName: Invalid value: "A": {SUBDOMAIN}',
+        ),
+        {"spec.tls": [{"hosts": ["*.example.com"], "secretName": "cert"}]},
+    ),
+    Case(
+        "an Ingress's class is named once",
+        "Ingress",
+        {
+            "metadata.annotations": {"kubernetes.io/ingress.class": "nginx"},
+            "spec.ingressClassName": "nginx",
+        },
+        (
+            'annotations.kubernetes.io/ingress.class: Invalid value: "nginx": can not be set when '
+            "the class field is also set",
+        ),
+        {"metadata.annotations": {"kubernetes.io/ingress.class": "nginx"}},
+    ),
+    Case(
+        "a rule has paths",
+        "Ingress",
+        {"spec.rules[0].http": {}, "spec.rules[0].host": "A"},
+        (
+            f'spec.rules[0].host: Invalid value: "A": {SUBDOMAIN}',
+            "spec.rules[0].http.paths: Required value",
+        ),
+        {"spec.rules[0].http": GONE},
+    ),
+    Case(
+        "a backend is a Service or a resource, and its port a name or a number",
+        "Ingress",
+        {
+            "spec.rules[0].http.paths": [
+                {
+                    "path": "x",
+                    "pathType": "ImplementationSpecific",
+                    "backend": {"service": {"port": {"name": "a", "number": 1}}},
+                },
+                {
+                    "path": "/",
+                    "pathType": "Exact",
+                    "backend": {"service": {"name": "web", "port": {"name": "A"}}},
+                },
+                {
+                    "path": "/",
+                    "pathType": "Exact",
+                    "backend": {"service": {"name": "web", "port": {"number": 70000}}},
+                },
+                {
+                    "path": "/",
+                    "pathType": "Exact",
+                    "backend": {"service": {"name": "web"}, "resource": {}},
+                },
+                {"path": "/", "pathType": "Exact", "backend": {"resource": {"apiGroup": "A"}}},
+            ]
+        },
+        (
+            'spec.rules[0].http.paths[0].path: Invalid value: "x": must be an absolute path',
+            "spec.rules[0].http.paths[0].backend.service.name: Required value",
+            'spec.rules[0].http.paths[0].backend: Invalid value: "": cannot set both port name & '
+            "port number",
+            'spec.rules[0].http.paths[1].backend.service.port.name: Invalid value: "A": must '
+            "contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+            'spec.rules[0].http.paths[1].backend.service.port.name: Invalid value: "A": must '
+            "contain at least one letter (a-z)",
+            "spec.rules[0].http.paths[2].backend.service.port.number: Invalid value: 70000: must "
+            "be between 1 and 65535, inclusive",
+            'spec.rules[0].http.paths[3].backend: Invalid value: "": cannot set both resource and '
+            "service backends",
+            'spec.rules[0].http.paths[4].backend.resource.apiGroup: Invalid value: "A": '
+            f"{SUBDOMAIN}",
+            "spec.rules[0].http.paths[4].backend.resource.kind: Required value: kind is required",
+            "spec.rules[0].http.paths[4].backend.resource.name: Required value: name is required",
+        ),
+    ),
+    Case(
+        "a controller of Ingresses has a name of some length",
+        "IngressClass",
+        {"spec.controller": "", "spec.parameters": {"kind": "a/b", "name": "x"}},
+        (
+            "spec.controller: Required value",
+            "spec.parameters.kind: Invalid value: \"a/b\": may not contain '/'",
+        ),
+    ),
+    Case(
+        "a policy has no third direction",
+        "NetworkPolicy",
+        {
+            "spec.policyTypes": ["Ingress", "Egress", "Ingress"],
+            "spec.ingress[0].from": [{"ipBlock": {}}],
+        },
+        (
+            "spec.ingress[0].from[0].ipBlock.cidr: Required value",
+            'spec.policyTypes: Invalid value: ["Ingress","Egress","Ingress"]: may not specify '
+            "more than two policyTypes",
+        ),
+    ),
+    Case(
+        "a Service's families of addresses differ and are two at most",
+        "Service",
+        {
+            "spec.ipFamilies": ["IPv4", "IPv4", "IPX"],
+            "spec.ipFamilyPolicy": "Triple",
+            "spec.clusterIPs": ["None", "10.0.0.1", "10.0.0.2"],
+        },
+        (
+            'spec.clusterIPs: Invalid value: ["None","10.0.0.1","10.0.0.2"]: must be empty when '
+            "`clusterIP` is not specified",
+            'spec.ipFamilies[1]: Duplicate value: "IPv4"',
+            'spec.ipFamilies[2]: Unsupported value: "IPX": supported values: "IPv4", "IPv6"',
+            'spec.ipFamilyPolicy: Unsupported value: "Triple": supported values: '
+            '"PreferDualStack", "RequireDualStack", "SingleStack"',
+            'spec.clusterIPs: Invalid value: ["None","10.0.0.1","10.0.0.2"]: \'None\' must be the '
+            "first and only value",
+            'spec.clusterIPs: Invalid value: ["None","10.0.0.1","10.0.0.2"]: may only hold up to '
+            "2 values",
+        ),
+    ),
+    Case(
+        "clusterIP comes with clusterIPs",
+        "Service",
+        {"spec.clusterIP": "10.0.0.1"},
+        ("spec.clusterIPs: Required value",),
+    ),
+    Case(
+        "a client does not stick if it is not said to",
+        "Service",
+        {"spec.sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 5}}},
+        ("spec.sessionAffinityConfig: Forbidden: must not be set when session affinity is None",),
+    ),
+    Case(
+        "ports on nodes are taken once",
+        "Service",
+        {
+            "spec.type": "NodePort",
+            "spec.externalTrafficPolicy": "Cluster",
+            "spec.ports": [
+                {"name": "a", "port": 1, "protocol": "TCP", "nodePort": 30000},
+                {"name": "b", "port": 2, "protocol": "TCP", "nodePort": 30000},
+                {"name": "c", "port": 3, "protocol": "UDP", "nodePort": 30000},
+            ],
+        },
+        ("spec.ports[1].nodePort: Duplicate value: 30000",),
+    ),
+    Case(
+        "traffic goes in ways that exist",
+        "Service",
+        {
+            "spec.internalTrafficPolicy": "Near",
+            "spec.trafficDistribution": "Fair",
+            "spec.healthCheckNodePort": 30000,
+            "spec.allocateLoadBalancerNodePorts": True,
+            "spec.ports[0].appProtocol": "/x",
+        },
+        (
+            'spec.ports[0].appProtocol: Invalid value: "/x": prefix part must be non-empty',
+            "spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is "
+            "'LoadBalancer'",
+            "spec.healthCheckNodePort: Invalid value: 30000: may only be set when `type` is "
+            "'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+            'spec.internalTrafficPolicy: Unsupported value: "Near": supported values: "Cluster", '
+            '"Local"',
+            'spec.trafficDistribution: Unsupported value: "Fair": supported values: '
+            '"PreferClose", "PreferSameNode", "PreferSameZone"',
+        ),
+        {"spec.trafficDistribution": "PreferClose"},
+    ),
+    Case(
+        "an external address is reachable",
+        "Service",
+        {
+            "spec.externalTrafficPolicy": "Cluster",
+            "spec.externalIPs": ["0.0.0.0", "169.254.1.1", "one"],
+        },
+        (
+            'spec.externalIPs[0]: Invalid value: "0.0.0.0": may not be unspecified (0.0.0.0)',
+            'spec.externalIPs[1]: Invalid value: "169.254.1.1": may not be in the link-local '
+            "range (169.254.0.0/16, fe80::/10)",
+            'spec.externalIPs[2]: Invalid value: "one": must be a valid IP address, (e.g. '
+            "10.9.8.7 or 2001:db8::ffff)",
+        ),
+    ),
+    Case(
+        "endpoints' ports are ports",
+        "Endpoints",
+        {"subsets[0].ports": [{"port": 0, "protocol": "TCP"}, {"port": 1, "name": "A"}]},
+        (
+            "subsets[0].ports[0].name: Required value",
+            "subsets[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+            f'subsets[0].ports[1].name: Invalid value: "A": {LABEL}',
+            "subsets[0].ports[1].protocol: Required value",
+        ),
+    ),
+    Case(
+        "a slice's ports differ by name",
+        "EndpointSlice",
+        {"addressType": "", "ports": [{"name": "A", "protocol": "TCP"}] * 2},
+        (
+            "addressType: Required value",
+            f'ports[0].name: Invalid value: "A": {LABEL}',
+            f'ports[1].name: Invalid value: "A": {LABEL}',
+            'ports[1].name: Duplicate value: "A"',
+        ),
     ),
 ]
 

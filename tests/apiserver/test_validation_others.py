@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apiserver.refusals import CONFIG_KEY, GONE, Case
+from tests.apiserver.refusals import CONFIG_KEY, GONE, RFC1035, SUBDOMAIN, VALUE, Case
 
 CASES = [
     Case(
@@ -390,6 +390,365 @@ CASES = [
                 "storage": False,
                 "schema": {"openAPIV3Schema": {"type": "object"}},
             }
+        },
+    ),
+    Case(
+        "a metric of pods, an object or the outside has a name and an aim",
+        "HorizontalPodAutoscaler",
+        {
+            "spec.metrics": [
+                {"type": "Pods", "pods": {"metric": {}, "target": {"type": "Value"}}},
+                {
+                    "type": "Object",
+                    "object": {
+                        "metric": {"name": "hits"},
+                        "target": {"type": "Value", "value": "0"},
+                        "describedObject": {"kind": "Service"},
+                    },
+                },
+                {
+                    "type": "External",
+                    "external": {
+                        "metric": {"name": "a/b"},
+                        "target": {"type": "Value", "value": "1", "averageValue": "1"},
+                    },
+                },
+                {"type": "External", "external": {"metric": {"name": "q"}, "target": {}}},
+            ]
+        },
+        (
+            "spec.metrics[0].pods.metric.name: Required value: must specify a metric name",
+            "spec.metrics[0].pods.target.averageValue: Required value: must specify a positive "
+            "target averageValue",
+            "spec.metrics[1].object.describedObject.name: Required value",
+            'spec.metrics[1].object.target.value: Invalid value: "0": must be positive',
+            "spec.metrics[2].external.metric.name: Invalid value: \"a/b\": may not contain '/'",
+            "spec.metrics[2].external.target.value: Forbidden: may not set both a target value "
+            "for metric and a per-pod target",
+            "spec.metrics[3].external.target.type: Required value: must specify a metric target "
+            "type",
+            'spec.metrics[3].external.target.type: Invalid value: "": must be either Utilization, '
+            "Value, or AverageValue",
+            "spec.metrics[3].external.target.averageValue: Required value: must set either a "
+            "target value for metric or a per-pod target",
+        ),
+        {
+            "spec.metrics": [
+                {
+                    "type": "Pods",
+                    "pods": {
+                        "metric": {"name": "hits"},
+                        "target": {"type": "AverageValue", "averageValue": "1k"},
+                    },
+                },
+                {
+                    "type": "ContainerResource",
+                    "containerResource": {
+                        "name": "cpu",
+                        "container": "web",
+                        "target": {"type": "Utilization", "averageUtilization": 1},
+                    },
+                },
+            ]
+        },
+    ),
+    Case(
+        "a metric has one source, of a type that exists",
+        "HorizontalPodAutoscaler",
+        {
+            "spec.metrics[0].type": "",
+            "spec.metrics[0].resource.name": "",
+            "spec.metrics[0].resource.target": {
+                "type": "Utilization",
+                "averageUtilization": 0,
+                "averageValue": "1",
+            },
+            "spec.metrics[1]": {
+                "type": "ContainerResource",
+                "containerResource": {
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": 80},
+                },
+                "resource": {},
+            },
+        },
+        (
+            "spec.metrics[0].type: Required value: must specify a metric source type",
+            'spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", '
+            '"External", "Object", "Pods", "Resource"',
+            "spec.metrics[0].resource.name: Required value: must specify a resource name",
+            "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be "
+            "greater than 0",
+            "spec.metrics[0].resource.target.averageValue: Forbidden: may not set both a target "
+            "raw value and a target utilization",
+            "spec.metrics[1].resource.name: Required value: must specify a resource name",
+            "spec.metrics[1].resource.target.type: Required value: must specify a metric target "
+            "type",
+            'spec.metrics[1].resource.target.type: Invalid value: "": must be either Utilization, '
+            "Value, or AverageValue",
+            "spec.metrics[1].resource.target.averageUtilization: Required value: must set either "
+            "a target raw value or a target utilization",
+            "spec.metrics[1].resource: Forbidden: must populate the given metric source only",
+        ),
+    ),
+    Case(
+        "an autoscaler of version 1 aims at more than nothing",
+        "HorizontalPodAutoscaler/v1",
+        {"spec.targetCPUUtilizationPercentage": 0},
+        (
+            "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be "
+            "greater than 0",
+        ),
+        {"spec.targetCPUUtilizationPercentage": 1},
+    ),
+    Case(
+        "behaviour selects in one of three ways and never waits backwards",
+        "HorizontalPodAutoscaler",
+        {
+            "spec.behavior.scaleUp": {
+                "stabilizationWindowSeconds": -1,
+                "selectPolicy": "Avg",
+                "policies": [{"type": "Nodes", "value": 1, "periodSeconds": 1}],
+            }
+        },
+        (
+            "spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: -1: must be greater "
+            "than or equal to zero",
+            'spec.behavior.scaleUp.selectPolicy: Unsupported value: "Avg": supported values: '
+            '"Disabled", "Max", "Min"',
+            'spec.behavior.scaleUp.policies[0].type: Unsupported value: "Nodes": supported '
+            'values: "Percent", "Pods"',
+        ),
+        {
+            "spec.behavior.scaleUp": {
+                "selectPolicy": "Disabled",
+                "policies": [{"type": "Pods", "value": 1, "periodSeconds": 1800}],
+            }
+        },
+    ),
+    Case(
+        "a role put together from others says from which",
+        "ClusterRole",
+        {"aggregationRule": {}},
+        (
+            "aggregationRule.clusterRoleSelectors: Required value: at least one "
+            "clusterRoleSelector required if aggregationRule is non-nil",
+        ),
+        {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}},
+    ),
+    Case(
+        "a binding's role and subjects are RBAC's",
+        "RoleBinding",
+        {
+            "roleRef.apiGroup": "apps",
+            "subjects": [
+                {"kind": "Group"},
+                {"kind": "ServiceAccount", "name": "A", "apiGroup": "apps"},
+            ],
+        },
+        (
+            'roleRef.apiGroup: Unsupported value: "apps": supported values: '
+            '"rbac.authorization.k8s.io"',
+            "subjects[0].name: Required value",
+            'subjects[0].apiGroup: Unsupported value: "": supported values: '
+            '"rbac.authorization.k8s.io"',
+            f'subjects[1].name: Invalid value: "A": {SUBDOMAIN}',
+            'subjects[1].apiGroup: Unsupported value: "apps": supported values: ""',
+        ),
+    ),
+    Case(
+        "a quota selects objects by scopes that exist",
+        "ResourceQuota",
+        {
+            "spec.scopes": ["Special"],
+            "spec.scopeSelector.matchExpressions": [
+                {"scopeName": "Special", "operator": "Exists", "values": ["x"]},
+                {"scopeName": "PriorityClass", "operator": "In"},
+                {"scopeName": "PriorityClass", "operator": "Like"},
+            ],
+        },
+        (
+            'spec.scopes: Invalid value: ["Special"]: unsupported scope',
+            'spec.scopeSelector.matchExpressions.scopeName: Invalid value: "Special": unsupported '
+            "scope",
+            'spec.scopeSelector.matchExpressions.values: Invalid value: ["x"]: must be no value '
+            "when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
+            "spec.scopeSelector.matchExpressions.values: Required value: must be at least one "
+            "value when `operator` is 'In' or 'NotIn' for scope selector",
+            'spec.scopeSelector.matchExpressions.operator: Invalid value: "Like": not a valid '
+            "selector operator",
+        ),
+        {
+            "spec.scopeSelector.matchExpressions": [
+                {"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}
+            ]
+        },
+    ),
+    Case(
+        "a limit may be so many times a request, but not less than once",
+        "LimitRange",
+        {"spec.limits[0].maxLimitRequestRatio": {"cpu": "500m"}},
+        (
+            'spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: "500m": ratio 500m is less '
+            "than 1",
+        ),
+        {"spec.limits[0].maxLimitRequestRatio": {"cpu": "1"}},
+    ),
+    Case(
+        "a budget evicts unhealthy pods in one of two ways",
+        "PodDisruptionBudget",
+        {"spec.unhealthyPodEvictionPolicy": "Never"},
+        (
+            'spec.unhealthyPodEvictionPolicy: Unsupported value: "Never": supported values: '
+            '"AlwaysAllow", "IfHealthyBudget"',
+        ),
+        {"spec.unhealthyPodEvictionPolicy": "AlwaysAllow"},
+    ),
+    Case(
+        "a Node's addresses are ranges, its taints labels",
+        "Node",
+        {"spec.podCIDRs": ["10.0.0.1"], "spec.taints": [{"key": "a", "value": "-"}]},
+        (
+            f'metadata.taints[0].value: Invalid value: "-": {VALUE}',
+            "metadata.taints[0].effect: Required value",
+            'spec.podCIDRs[0]: Invalid value: "10.0.0.1": must be a valid CIDR value, (e.g. '
+            "10.9.8.0/24 or 2001:db8::/64)",
+        ),
+    ),
+    Case(
+        "a claim comes from somewhere that is named",
+        "PersistentVolumeClaim",
+        {
+            "spec.dataSource": {"kind": "Pod"},
+            "spec.dataSourceRef": {"apiGroup": "A", "kind": "Snapshot", "name": "s"},
+            "spec.storageClassName": "Fast",
+            "spec.volumeMode": "Tape",
+            "spec.accessModes": ["ReadWriteOncePod", "ReadOnlyMany"],
+        },
+        (
+            "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes",
+            f'spec.storageClassName: Invalid value: "Fast": {SUBDOMAIN}',
+            'spec.volumeMode: Unsupported value: "Tape": supported values: "Block", "Filesystem"',
+            "spec.dataSource.name: Required value",
+            "spec.dataSource: Invalid value: \"Pod\": must be 'PersistentVolumeClaim' when "
+            "referencing the default apiGroup",
+            f'spec.dataSourceRef.apiGroup: Invalid value: "A": {SUBDOMAIN}',
+        ),
+    ),
+    Case(
+        "a volume has one source, a positive size and terms about nodes",
+        "PersistentVolume",
+        {
+            "spec.capacity": {"storage": "0", "speed": "1"},
+            "spec.nfs": {"server": "a", "path": "/"},
+            "spec.nodeAffinity": {},
+        },
+        (
+            'spec.capacity: Unsupported value: ["storage","speed"]: supported values: "storage"',
+            'spec.capacity[storage]: Invalid value: "0": must be greater than zero',
+            "spec.nodeAffinity.required: Required value: must specify required node constraints",
+            "spec.nfs: Forbidden: may not specify more than 1 volume type",
+        ),
+    ),
+    Case(
+        "a Secret for a user has a name or a password",
+        "Secret",
+        {"type": "kubernetes.io/basic-auth", "data": {"x": "AA=="}},
+        ("data[username]: Required value", "data[password]: Required value"),
+        {"type": "kubernetes.io/basic-auth"},
+    ),
+    Case(
+        "a Secret for a registry holds an object",
+        "Secret",
+        {"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "W10="}},
+        (
+            'data[.dockercfg]: Invalid value: "<secret contents redacted>": json: cannot '
+            "unmarshal into an object",
+        ),
+    ),
+    Case(
+        "a registry's Secret has its key",
+        "Secret",
+        {"type": "kubernetes.io/dockerconfigjson"},
+        ("data[.dockerconfigjson]: Required value",),
+    ),
+    Case(
+        "a definition's group, names and versions are names",
+        "CustomResourceDefinition",
+        {
+            "metadata.name": "Apps.Example.com",
+            "spec.group": "Example.com",
+            "spec.names": {
+                "plural": "Apps",
+                "singular": "app",
+                "kind": "App_",
+                "listKind": "AppList",
+                "shortNames": ["a.b"],
+            },
+            "spec.versions[0].name": "1",
+        },
+        (
+            f'metadata.name: Invalid value: "Apps.Example.com": {SUBDOMAIN}',
+            f'spec.group: Invalid value: "Example.com": {SUBDOMAIN}',
+            f'spec.versions[0].name: Invalid value: "1": {RFC1035}',
+            f'spec.names.plural: Invalid value: "Apps": {RFC1035}',
+            'spec.names.kind: Invalid value: "App_": may have mixed case, but should otherwise '
+            f"match: {RFC1035}",
+            f'spec.names.shortNames[0]: Invalid value: "a.b": {RFC1035}',
+        ),
+    ),
+    Case(
+        "a definition's schema describes an object",
+        "CustomResourceDefinition",
+        {"spec.versions[0].schema.openAPIV3Schema": {"type": "string", "nullable": True}},
+        (
+            'spec.versions[0].schema.openAPIV3Schema.type: Invalid value: "string": must be '
+            "object at the root",
+            "spec.versions[0].schema.openAPIV3Schema.nullable: Forbidden: nullable cannot be true "
+            "at the root",
+        ),
+    ),
+    Case(
+        "a definition without group and scope defines nothing",
+        "CustomResourceDefinition",
+        {
+            "spec.group": "",
+            "spec.scope": "",
+            "metadata.name": "apps.",
+            "spec.versions[0].schema.openAPIV3Schema": {},
+            "spec.versions[0].deprecationWarning": "old",
+        },
+        (
+            f'metadata.name: Invalid value: "apps.": {SUBDOMAIN}',
+            "spec.group: Required value",
+            "spec.scope: Required value",
+            'spec.versions[0].deprecationWarning: Invalid value: "old": can only be set for '
+            "deprecated versions",
+            "spec.versions[0].schema.openAPIV3Schema.type: Required value: must not be empty at "
+            "the root",
+        ),
+    ),
+    Case(
+        "a column has a name, a type and a path",
+        "CustomResourceDefinition",
+        {
+            "spec.versions[0].additionalPrinterColumns": [
+                {},
+                {"name": "Age", "type": "time", "jsonPath": ".metadata.creationTimestamp"},
+            ]
+        },
+        (
+            "spec.versions[0].additionalPrinterColumns[0].name: Required value",
+            "spec.versions[0].additionalPrinterColumns[0].type: Required value: must be one of "
+            "boolean,date,integer,number,string",
+            "spec.versions[0].additionalPrinterColumns[0].JSONPath: Required value",
+            'spec.versions[0].additionalPrinterColumns[1].type: Invalid value: "time": must be '
+            "one of boolean,date,integer,number,string",
+        ),
+        {
+            "spec.versions[0].additionalPrinterColumns": [
+                {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+            ]
         },
     ),
 ]

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apiserver.refusals import GONE, LABEL, SUBDOMAIN, VALUE, Case
+from tests.apiserver.refusals import GONE, KEY, LABEL, SUBDOMAIN, VALUE, Case
 
 _C = "spec.containers[0]"
+_REQUIRED = (
+    "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0]"
+)
 
 CASES = [
     Case(
@@ -665,6 +668,552 @@ CASES = [
         {"spec.schedulingGates": [{"name": "wait"}], "spec.nodeName": "one"},
         ("spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared",),
         {"spec.schedulingGates": [{"name": "wait"}]},
+    ),
+    Case(
+        "a node's port may differ from the container's, unless the pod is on the node's network",
+        "Pod",
+        {"spec.hostNetwork": True, f"{_C}.ports[0].hostPort": 80},
+        (
+            f"{_C}.ports[0].hostPort: Invalid value: 80: must match `containerPort` when "
+            "`hostNetwork` is true",
+        ),
+        {f"{_C}.ports[0].hostPort": 80},
+    ),
+    Case(
+        "a message is read from a file or from the log",
+        "Pod",
+        {f"{_C}.terminationMessagePolicy": GONE, "spec.terminationGracePeriodSeconds": GONE},
+        (
+            "spec.terminationGracePeriodSeconds: Required value",
+            f"{_C}.terminationMessagePolicy: Required value",
+        ),
+        {f"{_C}.terminationMessagePolicy": "FallbackToLogsOnError"},
+    ),
+    Case(
+        "a variable may hold a resource, in units that it comes in",
+        "Pod",
+        {
+            f"{_C}.env": [
+                {"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.gpu"}}},
+                {
+                    "name": "B",
+                    "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "2"}},
+                },
+                {
+                    "name": "C",
+                    "valueFrom": {
+                        "resourceFieldRef": {"resource": "requests.memory", "divisor": "1m"}
+                    },
+                },
+                {"name": "D", "valueFrom": {"resourceFieldRef": {}}},
+            ]
+        },
+        (
+            f'{_C}.env[0].valueFrom.resourceFieldRef.resource: Unsupported value: "limits.gpu": '
+            'supported values: "limits.cpu", "limits.ephemeral-storage", "limits.memory", '
+            '"requests.cpu", "requests.ephemeral-storage", "requests.memory"',
+            f'{_C}.env[1].valueFrom.resourceFieldRef.divisor: Invalid value: "limits.cpu": only '
+            "divisor's values 1m and 1 are supported with the cpu resource",
+            f'{_C}.env[2].valueFrom.resourceFieldRef.divisor: Invalid value: "requests.memory": '
+            "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are "
+            "supported with the memory resource",
+            f"{_C}.env[3].valueFrom.resourceFieldRef.resource: Required value",
+        ),
+        {
+            f"{_C}.env": [
+                {
+                    "name": "A",
+                    "valueFrom": {
+                        "resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}
+                    },
+                },
+                {
+                    "name": "B",
+                    "valueFrom": {"resourceFieldRef": {"resource": "limits.hugepages-2Mi"}},
+                },
+            ]
+        },
+    ),
+    Case(
+        "a reference to a field says which, and only labels and annotations have keys",
+        "Pod",
+        {
+            f"{_C}.env": [
+                {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                {"name": "B", "valueFrom": {"fieldRef": {"apiVersion": "v1"}}},
+                {
+                    "name": "C",
+                    "valueFrom": {
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name['a']"}
+                    },
+                },
+                {
+                    "name": "D",
+                    "valueFrom": {
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels['/a']"}
+                    },
+                },
+            ]
+        },
+        (
+            f"{_C}.env[0].valueFrom.fieldRef.apiVersion: Required value",
+            f"{_C}.env[1].valueFrom.fieldRef.fieldPath: Required value",
+            f'{_C}.env[2].valueFrom.fieldRef: Invalid value: "metadata.name": does not support '
+            "subscript",
+            f'{_C}.env[3].valueFrom.fieldRef: Invalid value: "/a": prefix part must be non-empty',
+        ),
+        {
+            f"{_C}.env": [
+                {
+                    "name": "A",
+                    "valueFrom": {
+                        "fieldRef": {
+                            "apiVersion": "v1",
+                            "fieldPath": "metadata.annotations['Shop.io/A']",
+                        }
+                    },
+                }
+            ]
+        },
+    ),
+    Case(
+        "a variable from a file says which file and which key",
+        "Pod",
+        {f"{_C}.env": [{"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "tmp"}}}]},
+        (
+            f"{_C}.env[0].valueFrom.fileKeyRef.path: Required value",
+            f"{_C}.env[0].valueFrom.fileKeyRef.key: Required value",
+        ),
+    ),
+    Case(
+        "a mount says what and where",
+        "Pod",
+        {
+            f"{_C}.volumeMounts": [
+                {"name": "", "mountPath": "/a"},
+                {"name": "tmp", "mountPath": ""},
+                {"name": "tmp", "mountPath": "/b", "subPath": "a", "subPathExpr": "/b"},
+            ]
+        },
+        (
+            f"{_C}.volumeMounts[0].name: Required value",
+            f'{_C}.volumeMounts[0].name: Not found: ""',
+            f"{_C}.volumeMounts[1].mountPath: Required value",
+            f'{_C}.volumeMounts[2].subPathExpr: Invalid value: "/b": subPathExpr and subPath are '
+            "mutually exclusive",
+            f'{_C}.volumeMounts.subPathExpr: Invalid value: "/b": must be a relative path',
+        ),
+    ),
+    Case(
+        "a device is a claim, once, and not mounted too",
+        "Pod",
+        {
+            "spec.volumes[1]": {"name": "disk", "persistentVolumeClaim": {"claimName": "c"}},
+            f"{_C}.volumeMounts[1]": {"name": "disk", "mountPath": "/dev/x"},
+            f"{_C}.volumeDevices": [
+                {"name": "disk", "devicePath": "/dev/x"},
+                {"name": "disk", "devicePath": "/dev/x"},
+                {"name": "tmp", "devicePath": "/dev/../y"},
+                {"name": "", "devicePath": ""},
+            ],
+        },
+        (
+            f'{_C}.volumeMounts[0].name: Invalid value: "tmp": must not already exist in '
+            "volumeDevices",
+            f'{_C}.volumeMounts[1].name: Invalid value: "disk": must not already exist in '
+            "volumeDevices",
+            f'{_C}.volumeMounts[1].mountPath: Invalid value: "/dev/x": must not already exist as '
+            "a path in volumeDevices",
+            f'{_C}.volumeDevices[1].name: Invalid value: "disk": must be unique',
+            f'{_C}.volumeDevices[1].devicePath: Invalid value: "/dev/x": must be unique',
+            f'{_C}.volumeDevices[2].name: Invalid value: "tmp": can only use volume source type '
+            "of PersistentVolumeClaim or Ephemeral for block mode",
+            f'{_C}.volumeDevices[2].devicePath: Invalid value: "/dev/../y": can not contain '
+            "backsteps ('..')",
+            f"{_C}.volumeDevices[3].name: Required value",
+            f'{_C}.volumeDevices[3].name: Not found: ""',
+            f"{_C}.volumeDevices[3].devicePath: Required value",
+        ),
+        {
+            "spec.volumes[1]": {"name": "disk", "persistentVolumeClaim": {"claimName": "c"}},
+            f"{_C}.volumeDevices": [{"name": "disk", "devicePath": "/dev/x"}],
+        },
+    ),
+    Case(
+        "a probe by command has a command, one by HTTP a path and good headers",
+        "Pod",
+        {
+            f"{_C}.livenessProbe": {"exec": {}},
+            f"{_C}.readinessProbe": {
+                "httpGet": {"port": 80, "scheme": "HTTP", "httpHeaders": [{"name": "X A"}]},
+                "terminationGracePeriodSeconds": 0,
+            },
+        },
+        (
+            f"{_C}.livenessProbe.exec.command: Required value",
+            f"{_C}.readinessProbe.httpGet.path: Required value",
+            f'{_C}.readinessProbe.httpGet.httpHeaders: Invalid value: "X A": a valid HTTP header '
+            "must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+            "validation is '[-A-Za-z0-9]+')",
+            f"{_C}.readinessProbe.terminationGracePeriodSeconds: Invalid value: 0: must be "
+            "greater than 0",
+            f"{_C}.readinessProbe.terminationGracePeriodSeconds: Invalid value: 0: must not be "
+            "set for readinessProbes",
+        ),
+        {
+            f"{_C}.livenessProbe": {"exec": {"command": ["true"]}},
+            f"{_C}.startupProbe": {
+                "tcpSocket": {"port": "http"},
+                "terminationGracePeriodSeconds": 1,
+            },
+        },
+    ),
+    Case(
+        "a container that may not escalate has no administrator's rights",
+        "Pod",
+        {
+            f"{_C}.securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"add": ["CAP_SYS_ADMIN"]},
+            }
+        },
+        (
+            f'{_C}.securityContext: Invalid value: {{"allowPrivilegeEscalation":false,'
+            '"capabilities":{"add":["CAP_SYS_ADMIN"]}}: cannot set `allowPrivilegeEscalation` to '
+            "false and `capabilities.Add` CAP_SYS_ADMIN",
+        ),
+        {
+            f"{_C}.securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            }
+        },
+    ),
+    Case(
+        "a profile is one of three types, and has a place only on the node",
+        "Pod",
+        {
+            "spec.securityContext.seccompProfile": {"type": "Strict"},
+            "spec.securityContext.appArmorProfile": {"type": "Localhost"},
+            f"{_C}.securityContext": {
+                "seccompProfile": {"type": "Localhost", "localhostProfile": "/p"},
+                "appArmorProfile": {"type": "Unconfined", "localhostProfile": "p"},
+            },
+        },
+        (
+            f'{_C}.securityContext.seccompProfile.localhostProfile: Invalid value: "/p": must be '
+            "a relative path",
+            f'{_C}.securityContext.appArmorProfile.localhostProfile: Invalid value: "p": can only '
+            "be set when AppArmor type is Localhost",
+            'spec.securityContext.seccompProfile.type: Unsupported value: "Strict": supported '
+            'values: "Localhost", "RuntimeDefault", "Unconfined"',
+            "spec.securityContext.appArmorProfile.localhostProfile: Required value: must be set "
+            "when AppArmor type is Localhost",
+        ),
+    ),
+    Case(
+        "a pod's security fits together",
+        "Pod",
+        {
+            "spec.shareProcessNamespace": True,
+            "spec.hostPID": True,
+            "spec.securityContext": {
+                "supplementalGroups": [-1],
+                "fsGroupChangePolicy": "Never",
+                "sysctls": [{"name": ""}, {"name": "a"}, {"name": "a"}],
+            },
+        },
+        (
+            "spec.securityContext.supplementalGroups[0]: Invalid value: -1: must be between 0 and "
+            "4294967295, inclusive",
+            "spec.securityContext.shareProcessNamespace: Invalid value: true: "
+            "ShareProcessNamespace and HostPID cannot both be enabled",
+            "spec.securityContext.sysctls[0].name: Required value",
+            'spec.securityContext.sysctls[2].name: Duplicate value: "a"',
+            'spec.securityContext.fsGroupChangePolicy: Unsupported value: "Never": supported '
+            'values: "Always", "OnRootMismatch"',
+        ),
+    ),
+    Case(
+        "names are resolved by up to three servers",
+        "Pod",
+        {"spec.dnsConfig": {"nameservers": ["10.0.0.1", "10.0.0.2", "10.0.0.3", "one"]}},
+        (
+            'spec.dnsConfig.nameservers: Invalid value: ["10.0.0.1","10.0.0.2","10.0.0.3","one"]: '
+            "must not have more than 3 nameservers",
+            'spec.dnsConfig.nameservers[3]: Invalid value: "one": must be a valid IP address, '
+            "(e.g. 10.9.8.7 or 2001:db8::ffff)",
+        ),
+        {"spec.dnsConfig": {"searches": ["svc.local"]}},
+    ),
+    Case(
+        "an alias is an address and names",
+        "Pod",
+        {"spec.hostAliases": [{"ip": "one", "hostnames": ["A"]}]},
+        (
+            'spec.hostAliases[0].ip: Invalid value: "one": must be a valid IP address, (e.g. '
+            "10.9.8.7 or 2001:db8::ffff)",
+            f'spec.hostAliases[0].hostnames[0]: Invalid value: "A": {SUBDOMAIN}',
+        ),
+        {"spec.hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a.b"]}]},
+    ),
+    Case(
+        "gates have names, and differ",
+        "Pod",
+        {
+            "spec.schedulingGates": [{"name": "a"}, {"name": "a"}],
+            "spec.readinessGates": [{"conditionType": "/x"}],
+            "spec.preemptionPolicy": "Always",
+        },
+        (
+            'spec.readinessGates[0].conditionType: Invalid value: "/x": prefix part must be '
+            "non-empty",
+            'spec.schedulingGates[1]: Duplicate value: "a"',
+            'spec.preemptionPolicy: Unsupported value: "Always": supported values: '
+            '"PreemptLowerPriority", "Never"',
+        ),
+    ),
+    Case(
+        "ephemeral containers come later, and never from a template",
+        "Pod",
+        {"spec.ephemeralContainers": [{"name": "debug"}]},
+        ("spec.ephemeralContainers: Forbidden: cannot be set on create",),
+    ),
+    Case(
+        "a template has no ephemeral containers",
+        "Deployment",
+        {"spec.template.spec.ephemeralContainers": [{"name": "debug"}]},
+        (
+            "spec.template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed "
+            "in pod template",
+        ),
+    ),
+    Case(
+        "a toleration's value and effect exist",
+        "Pod",
+        {
+            "spec.tolerations": [
+                {"key": "a", "value": "-"},
+                {"key": "a", "operator": "Exists", "value": "b"},
+                {"key": "a", "effect": "Never"},
+            ]
+        },
+        (
+            f'spec.tolerations[0].operator: Invalid value: "-": {VALUE}',
+            'spec.tolerations[1].operator: Invalid value: "b": value must be empty when '
+            "`operator` is 'Exists'",
+            'spec.tolerations[2].effect: Unsupported value: "Never": supported values: '
+            '"NoSchedule", "PreferNoSchedule", "NoExecute"',
+        ),
+    ),
+    Case(
+        "a term about nodes has an operator and the values for it",
+        "Pod",
+        {
+            "spec.affinity.nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {
+                            "matchExpressions": [
+                                {"key": "a", "operator": "In"},
+                                {"key": "a", "operator": "Exists", "values": ["x"]},
+                                {"key": "a", "operator": "Lt"},
+                                {"key": "a", "operator": "Like"},
+                            ],
+                            "matchFields": [
+                                {"key": "metadata.name", "operator": "In"},
+                                {"key": "spec.x", "operator": "Gt", "values": ["1"]},
+                            ],
+                        }
+                    ]
+                }
+            }
+        },
+        (
+            f"{_REQUIRED}.matchExpressions[0].values: Required value: must be specified when "
+            "`operator` is 'In' or 'NotIn'",
+            f"{_REQUIRED}.matchExpressions[1].values: Forbidden: may not be specified when "
+            "`operator` is 'Exists' or 'DoesNotExist'",
+            f"{_REQUIRED}.matchExpressions[2].values: Required value: must be specified single "
+            "value when `operator` is 'Lt' or 'Gt'",
+            f'{_REQUIRED}.matchExpressions[3].operator: Invalid value: "Like": not a valid '
+            "selector operator",
+            f"{_REQUIRED}.matchFields[0].values: Required value: must be only one value when "
+            "`operator` is 'In' or 'NotIn' for node field selector",
+            f'{_REQUIRED}.matchFields[1].operator: Invalid value: "Gt": not a valid selector '
+            "operator",
+            f'{_REQUIRED}.matchFields[1].key: Invalid value: "spec.x": not a valid field selector '
+            "key",
+        ),
+    ),
+    Case(
+        "a preferred node may be named by a malformed label",
+        "Pod",
+        {
+            "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution": [
+                {
+                    "weight": 101,
+                    "preference": {
+                        "matchExpressions": [{"key": "a", "operator": "In", "values": ["-"]}]
+                    },
+                }
+            ]
+        },
+        (
+            "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0]."
+            "weight: Invalid value: 101: must be in the range 1-100",
+        ),
+    ),
+    Case(
+        "a term about pods has a topology and names of namespaces",
+        "Pod",
+        {
+            "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "zone", "namespaces": ["A.b"]},
+            ],
+            "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": ""},
+            ],
+        },
+        (
+            "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+            f'namespace: Invalid value: "A.b": {LABEL}',
+            "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+            "topologyKey: Required value: can not be empty",
+            "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+            'topologyKey: Invalid value: "": name part must be non-empty',
+            "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+            f'topologyKey: Invalid value: "": {KEY}',
+        ),
+    ),
+    Case(
+        "a spread says over what, how, and how wide",
+        "Pod",
+        {
+            "spec.topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "",
+                    "whenUnsatisfiable": "Wait",
+                    "minDomains": 0,
+                    "nodeTaintsPolicy": "Obey",
+                }
+            ]
+        },
+        (
+            "spec.topologySpreadConstraints[0].topologyKey: Required value: can not be empty",
+            'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Wait": '
+            'supported values: "DoNotSchedule", "ScheduleAnyway"',
+            "spec.topologySpreadConstraints[0].minDomains: Invalid value: 0: must be greater than "
+            "zero",
+            "spec.topologySpreadConstraints[0].minDomains: Invalid value: 0: can only use "
+            "minDomains if whenUnsatisfiable=DoNotSchedule, not Wait",
+            'spec.topologySpreadConstraints[0].nodeTaintsPolicy: Unsupported value: "Obey": '
+            'supported values: "Honor", "Ignore"',
+        ),
+    ),
+    Case(
+        "a volume's name is a label, and its source is complete",
+        "Pod",
+        {
+            "spec.volumes": [
+                {"name": "tmp", "emptyDir": {}},
+                {"name": "A", "emptyDir": {}},
+                {"name": "", "emptyDir": {}},
+                {"name": "b", "emptyDir": {"sizeLimit": "-1"}},
+                {"name": "c", "hostPath": {"path": "/a/../b", "type": "Folder"}},
+                {"name": "d", "nfs": {"path": "x"}},
+                {"name": "e", "csi": {}},
+                {"name": "f", "csi": {"driver": "a b"}},
+                {"name": "g", "ephemeral": {}},
+                {"name": "h", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+            ]
+        },
+        (
+            f'spec.volumes[1].name: Invalid value: "A": {LABEL}',
+            "spec.volumes[2].name: Required value",
+            "spec.volumes[3].emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid "
+            "resource quantity",
+            "spec.volumes[4].hostPath.path: Invalid value: \"/a/../b\": must not contain '..'",
+            'spec.volumes[4].hostPath.type: Unsupported value: "Folder": supported values: "", '
+            '"BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", '
+            '"FileOrCreate", "Socket"',
+            "spec.volumes[5].nfs.server: Required value",
+            'spec.volumes[5].nfs.path: Invalid value: "x": must be an absolute path',
+            "spec.volumes[6].csi.driver: Required value",
+            f'spec.volumes[7].csi.driver: Invalid value: "a b": {SUBDOMAIN}',
+            "spec.volumes[8].ephemeral.volumeClaimTemplate: Required value",
+            "spec.volumes[9].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at "
+            "least 1 access mode is required",
+            "spec.volumes[9].ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value",
+        ),
+    ),
+    Case(
+        "the pod's own fields become files",
+        "Pod",
+        {
+            "spec.volumes[1]": {
+                "name": "a",
+                "downwardAPI": {
+                    "items": [
+                        {"path": ""},
+                        {
+                            "path": "b",
+                            "fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"},
+                            "resourceFieldRef": {"resource": "limits.cpu"},
+                        },
+                        {"path": "c", "resourceFieldRef": {"resource": "limits.cpu"}},
+                    ]
+                },
+            }
+        },
+        (
+            "spec.volumes[1].downwardAPI.path: Required value",
+            "spec.volumes[1].downwardAPI: Required value: one of fieldRef and resourceFieldRef is "
+            "required",
+            'spec.volumes[1].downwardAPI.fieldRef.fieldPath: Unsupported value: "status.podIP": '
+            'supported values: "metadata.annotations", "metadata.labels", "metadata.name", '
+            '"metadata.namespace", "metadata.uid"',
+            'spec.volumes[1].downwardAPI: Invalid value: "resource": fieldRef and '
+            "resourceFieldRef can not be specified simultaneously",
+            "spec.volumes[1].downwardAPI.resourceFieldRef.containerName: Required value",
+        ),
+        {
+            "spec.volumes[1]": {
+                "name": "a",
+                "downwardAPI": {
+                    "items": [
+                        {
+                            "path": "labels",
+                            "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"},
+                        }
+                    ]
+                },
+            }
+        },
+    ),
+    Case(
+        "huge pages are used as they are asked for",
+        "Pod",
+        {
+            f"{_C}.resources": {
+                "limits": {"hugepages-2Mi": "4Mi", "cpu": "1"},
+                "requests": {"hugepages-2Mi": "2Mi"},
+            }
+        },
+        (
+            f'{_C}.resources.requests: Invalid value: "2Mi": must be equal to hugepages-2Mi limit '
+            "of 4Mi",
+        ),
+    ),
+    Case(
+        "a device's name is short enough for a quota",
+        "Pod",
+        {f"{_C}.resources": {"limits": {"kubernetes.io/x": "1", f"{'a' * 250}.io/x": "1"}}},
+        (
+            f'{_C}.resources.limits[{"a" * 250}.io/x]: Invalid value: "{"a" * 250}.io/x": '
+            "doesn't follow extended resource name standard",
+        ),
     ),
 ]
 

@@ -236,6 +236,23 @@ CASES = [
         ),
         {"spec.names.shortNames": ["a"]},
     ),
+    Case(
+        "an indexed Job grows along with its parallelism",
+        "Job",
+        {"spec.completionMode": "Indexed", "spec.completions": 3},
+        (
+            "spec.completions: Invalid value: 3: can only be modified in tandem with "
+            "spec.parallelism",
+            'spec.completionMode: Invalid value: "Indexed": field is immutable',
+        ),
+    ),
+    Case(
+        "a volume keeps its mode",
+        "PersistentVolume",
+        {"spec.volumeMode": "Block"},
+        ('volumeMode: Invalid value: "Block": field is immutable',),
+        {"spec.claimRef": {"name": "data"}},
+    ),
 ]
 
 

@@ -344,6 +344,155 @@ CASES = [
         (f'metadata.name: Invalid value: "{"a" * 53}": must be no more than 52 characters',),
         {"metadata.name": "a" * 52},
     ),
+    Case(
+        "a StatefulSet's update is one of two, and moves",
+        "StatefulSet",
+        {
+            "spec.podManagementPolicy": "",
+            "spec.updateStrategy.rollingUpdate": {"partition": -1, "maxUnavailable": "0%"},
+            "spec.ordinals": {"start": -1},
+            "spec.serviceName": "a.b",
+        },
+        (
+            "spec.podManagementPolicy: Required value",
+            "spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than "
+            "or equal to 0",
+            'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: "0%": cannot be 0',
+            "spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0",
+            'spec.serviceName: Invalid value: "a.b": must not contain dots',
+        ),
+        {"spec.updateStrategy.rollingUpdate": {"partition": 1, "maxUnavailable": 2}},
+    ),
+    Case(
+        "a StatefulSet's strategy exists",
+        "StatefulSet",
+        {"spec.updateStrategy": {"type": "Recreate"}},
+        (
+            'spec.updateStrategy: Invalid value: {"type":"Recreate"}: must be \'RollingUpdate\' '
+            "or 'OnDelete'",
+        ),
+    ),
+    Case(
+        "a rolling DaemonSet says how",
+        "DaemonSet",
+        {"spec.updateStrategy": {"type": "RollingUpdate"}},
+        ("spec.updateStrategy.rollingUpdate: Required value",),
+    ),
+    Case(
+        "a rolling Deployment says how",
+        "Deployment",
+        {"spec.strategy": {"type": "RollingUpdate"}},
+        ("spec.strategy.rollingUpdate: Required value: this should be defaulted and never be nil",),
+    ),
+    Case(
+        "a ReplicationController selects something",
+        "ReplicationController",
+        {"spec.selector": {}},
+        ("spec.selector: Required value",),
+    ),
+    Case(
+        "a Job has a selector",
+        "Job",
+        {"spec.selector": GONE},
+        ("spec.selector: Required value",),
+    ),
+    Case(
+        "a Job counts in one of two modes",
+        "Job",
+        {"spec.completionMode": "Sorted", "spec.maxFailedIndexes": 1},
+        (
+            'spec.completionMode: Unsupported value: "Sorted": supported values: "NonIndexed", '
+            '"Indexed"',
+            "spec.maxFailedIndexes: Invalid value: 1: requires indexed completion mode",
+            "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
+        ),
+        {
+            "spec.completionMode": "Indexed",
+            "spec.maxFailedIndexes": 1,
+            "spec.backoffLimitPerIndex": 1,
+        },
+    ),
+    Case(
+        "an indexed Job runs so many at a time, under names that fit",
+        "Job",
+        {
+            "spec.completionMode": "Indexed",
+            "spec.parallelism": 100001,
+            "spec.completions": 100,
+            "metadata.name": "a" * 61,
+        },
+        (
+            "spec.parallelism: Invalid value: 100001: must be less than or equal to 100000 when "
+            "completion mode is Indexed",
+            f'metadata.name: Invalid value: "{"a" * 61}": will not able to create pod with '
+            f"invalid DNS label: {'a' * 61}-99",
+        ),
+        {
+            "spec.completionMode": "Indexed",
+            "spec.parallelism": 100000,
+            "spec.completions": 100,
+            "metadata.name": "a" * 60,
+        },
+    ),
+    Case(
+        "a failed pod is replaced once it failed, or before",
+        "Job",
+        {"spec.podReplacementPolicy": "Never"},
+        (
+            'spec.podReplacementPolicy: Unsupported value: "Never": supported values: "Failed", '
+            '"TerminatingOrFailed"',
+        ),
+        {"spec.podReplacementPolicy": "Failed"},
+    ),
+    Case(
+        "a Job's pods restart in ways that exist",
+        "Job",
+        {"spec.template.spec.restartPolicy": "Sometimes"},
+        (
+            'spec.template.spec.restartPolicy: Unsupported value: "Sometimes": supported values: '
+            '"Always", "OnFailure", "Never"',
+            'spec.template.spec.restartPolicy: Unsupported value: "Sometimes": supported values: '
+            '"OnFailure", "Never"',
+        ),
+    ),
+    Case(
+        "a time zone is not whatever the server's is",
+        "CronJob",
+        {"spec.timeZone": "Local", "spec.startingDeadlineSeconds": -1},
+        (
+            "spec.startingDeadlineSeconds: Invalid value: -1: must be greater than or equal to 0",
+            'spec.timeZone: Invalid value: "Local": timeZone must be an explicit time zone as '
+            "defined in https://www.iana.org/time-zones",
+        ),
+    ),
+    Case(
+        "a time zone has a name",
+        "CronJob",
+        {"spec.timeZone": "", "spec.failedJobsHistoryLimit": -1},
+        (
+            'spec.timeZone: Invalid value: "": timeZone must be nil or non-empty string',
+            "spec.failedJobsHistoryLimit: Invalid value: -1: must be greater than or equal to 0",
+        ),
+    ),
+    Case(
+        "a Job's own selector is made of its own labels",
+        "Job",
+        {
+            "spec.manualSelector": False,
+            "spec.selector": {"matchLabels": {"controller-uid": "1"}},
+            "spec.template.metadata.labels": {
+                "controller-uid": "1",
+                "job-name": "other",
+                "batch.kubernetes.io/controller-uid": "1",
+                "batch.kubernetes.io/job-name": "web",
+            },
+        },
+        (
+            "spec.template.metadata.labels[job-name]: Invalid value: "
+            '{"batch.kubernetes.io/controller-uid":"1","batch.kubernetes.io/job-name":"web",'
+            '"controller-uid":"1","job-name":"other"}: must be \'web\'',
+        ),
+    ),
 ]
 
 
