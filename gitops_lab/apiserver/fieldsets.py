@@ -251,7 +251,7 @@ def _fields_of(value: Any, node: Node, faults: list[str], at: str) -> Fields | N
         return _fields_of_list(value, node, faults, at)
     if type(value) not in _ANY_SCALAR or node.kind not in ("scalar", "any"):
         expected = {"list": "list", "scalar": node.type or "any scalar"}.get(node.kind, "map")
-        faults.append(f"{at}: expected {expected}, got &{{{_go(value)}}}")
+        faults.append(f"{at}: expected {expected}, got &{{{as_go(value)}}}")
     elif type(value) not in _SCALARS.get(node.type, _ANY_SCALAR):
         faults.append(f"{at}: {_mismatch(value, node)}")
     return LEAF
@@ -304,15 +304,6 @@ def _mismatch(value: Any, node: Node) -> str:
         kind = {str: "string", bool: "bool"}[type(value)]
         return f"expected numeric (int or float), got {kind}"
     return f"expected {node.type}, got &value.valueUnstructured{{Value:{_json(value)}}}"
-
-
-def _go(value: Any) -> str:
-    """A value as Go prints it."""
-    if type(value) is dict:
-        return f"map[{' '.join(f'{key}:{_go(value[key])}' for key in sorted(value))}]"
-    if type(value) is list:
-        return f"[{' '.join(map(_go, value))}]"
-    return value if isinstance(value, str) else _json(value)
 
 
 def everything(value: Any, node: Node) -> Fields:
@@ -499,3 +490,12 @@ def _prune(
     rest = prune(value, dropped, kept or {}, node)
     stays = rest or (kept is not None and is_member(kept))
     return rest if stays else None
+
+
+def as_go(value: Any) -> str:
+    """A value as Go prints it, which is how it appears in the real server's messages."""
+    if type(value) is dict:
+        return f"map[{' '.join(f'{key}:{as_go(value[key])}' for key in sorted(value))}]"
+    if type(value) is list:
+        return f"[{' '.join(map(as_go, value))}]"
+    return value if isinstance(value, str) else _json(value)

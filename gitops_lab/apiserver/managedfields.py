@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gitops_lab.apiserver import fieldsets
+from gitops_lab.apiserver import fieldsets, refusals
 from gitops_lab.apiserver.fieldsets import Fields
 from gitops_lab.apiserver.schema import Node
 from gitops_lab.errors import ApiError
@@ -89,7 +89,7 @@ def apply(
             sets managedFields; 500, as the real server has it, if it does not fit the kind's type.
     """
     if (config.get("metadata") or {}).get("managedFields") is not None:
-        raise ApiError(400, "BadRequest", "metadata.managedFields must be nil")
+        raise refusals.bad_request("metadata.managedFields must be nil")
     api_version = str(config["apiVersion"])
     config = _within_reach(config, subresource, status_apart)
     stated = _stated(config, node)
