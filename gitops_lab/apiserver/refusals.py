@@ -91,7 +91,7 @@ def too_large_revision(asked: int, current: int) -> ApiError:
 
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[tuple[str, str, str]]) -> ApiError:
-    """422: the object is not acceptable.
+    """422: the object is not acceptable. The message says the same thing only once.
 
     Args:
         group: the kind's API group.
@@ -99,7 +99,7 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[tuple[str, str, s
         name: the object's name.
         causes: reason, message and field of each fault.
     """
-    faults = [f"{field}: {message}" for _, message, field in causes]
+    faults = list(dict.fromkeys(f"{field}: {message}" for _, message, field in causes))
     listed = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
     qualified = f"{kind}.{group}" if group else kind
     return ApiError(

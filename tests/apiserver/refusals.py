@@ -51,6 +51,10 @@ spec:
   volumes: [{name: tmp, emptyDir: {}}]
   tolerations: [{key: gpu, operator: Exists, effect: NoSchedule}]
 ---
+apiVersion: v1
+kind: PodTemplate
+template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "shop:1"}]}}
+---
 {apiVersion: v1, kind: Service, spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}}
 ---
 apiVersion: v1

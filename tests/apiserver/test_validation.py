@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from gitops_lab.apiserver.admission import default
-from gitops_lab.apiserver.admission.validation import RULES
+from gitops_lab.apiserver.admission.validation import RULES, validate
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.schema import decode
 from gitops_lab.errors import ApiError
+from gitops_lab.model import copied
 from tests.apiserver.refusals import (
     KINDS,
     REGISTRY,
@@ -39,7 +42,7 @@ def test_good_objects_are_decoded_without_complaint(kind: str) -> None:
 
 def test_every_rule_has_a_good_object() -> None:
     covered = {(resource_of(accepted(kind)).group, kind.split("/")[0]) for kind in KINDS}
-    assert set(RULES) - covered == {("", "PodTemplate"), ("autoscaling", "Scale")}
+    assert set(RULES) - covered == {("autoscaling", "Scale")}
 
 
 def test_one_fault_is_said_plainly() -> None:
@@ -94,14 +97,74 @@ def test_what_is_stored_is_not_judged_again_when_its_body_is_untouched(kind: str
     assert said(old, old) == []
 
 
-def test_a_kind_without_rules_has_its_metadata_checked() -> None:
+def test_a_scale_is_not_negative() -> None:
+    scales = Resource("autoscaling", "v1", "Scale", "deployments", "scale", namespaced=True)
+    scale = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"replicas": 0}}
+    validate(scale, scales)
+    with pytest.raises(ApiError) as refused:
+        validate({**scale, "spec": {"replicas": -1}}, scales)
+    assert refused.value.message == (
+        'Scale.autoscaling "web" is invalid: spec.replicas: Invalid value: -1: must be greater '
+        "than or equal to 0"
+    )
+
+
+def test_a_custom_resource_is_named_like_most_objects() -> None:
     widgets = Resource("example.com", "v1", "Widget", "widgets", "widget", namespaced=True)
+    widget = {"metadata": {"name": "w-1", "namespace": "shop"}, "spec": {"anything": "goes"}}
+    validate(widget, widgets)
+    with pytest.raises(ApiError, match=r'Widget\.example\.com "W" is invalid'):
+        validate({**widget, "metadata": {"name": "W", "namespace": "shop"}}, widgets)
+
+
+def test_a_kind_without_rules_has_its_metadata_checked() -> None:
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "A"}}
     assert said(lease) == [
         f'metadata.name: Invalid value: "A": {SUBDOMAIN}',
         "metadata.namespace: Required value",
     ]
-    assert widgets.group_resource == "widgets.example.com"
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every field and item below a value, with what it is in."""
+    if not isinstance(value, dict | list):
+        return []
+    found = []
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        found += [(value, key), *_places(inner)]
+    return found
+
+
+_KEPT = ("apiVersion", "kind", "metadata")
+
+
+def _emptied(value: Any) -> Any:
+    return type(value)() if value is not None else None
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_whatever_is_left_out_gets_an_answer(data: st.DataObject) -> None:
+    """Nothing but a refusal comes of an object of the right types, however little is in it."""
+    old = accepted(data.draw(st.sampled_from(KINDS)))
+    new = copied(old)
+    for _ in range(data.draw(st.integers(1, 4))):
+        places = [place for place in _places(new) if place[1] not in _KEPT]
+        if not places:
+            break
+        inside, key = data.draw(st.sampled_from(places))
+        if data.draw(st.booleans()) or isinstance(inside, list):
+            inside[key] = _emptied(inside[key])
+        else:
+            del inside[key]
+    resource = resource_of(old)
+    assume(not decode(new, resource.node)[1].invalid)
+    for before in (None, old):
+        try:
+            validate(new, resource, old=before)
+        except ApiError as error:
+            assert error.code == 422
+            assert error.causes
 
 
 APPS = Path(__file__).parents[2].parent / "shared" / "apps"

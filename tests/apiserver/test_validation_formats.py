@@ -14,10 +14,8 @@ from gitops_lab.apiserver.admission.validation.field import (
     invalid,
     not_found,
     not_supported,
-    refusal,
     required,
     too_long,
-    too_many,
 )
 from gitops_lab.apiserver.admission.validation.jobs import schedule_fault
 from gitops_lab.apiserver.admission.validation.labels import matches
@@ -48,7 +46,6 @@ TEXTS = st.text(alphabet="abzAZ09-._/ é", max_size=70)
         (not_found("a", "x"), "FieldValueNotFound", 'a: Not found: "x"'),
         (forbidden("a", "no"), "FieldValueForbidden", "a: Forbidden: no"),
         (too_long("a", 5), "FieldValueTooLong", "a: Too long: may not be more than 5 bytes"),
-        (too_many("a", 6, 5), "FieldValueTooMany", "a: Too many: 6: must have at most 5 items"),
     ],
 )
 def test_a_field_error_reads_as_the_server_writes_it(error: object, reason: str, text: str) -> None:
@@ -62,12 +59,6 @@ def test_a_number_that_is_not_given_is_not_too_small() -> None:
     assert [str(error) for error in at_least("a", 0, 1)] == [
         "a: Invalid value: 0: must be greater than or equal to 1"
     ]
-
-
-def test_a_refusal_without_a_name_leaves_it_out_of_the_details() -> None:
-    error = refusal("apps", "Deployment", "", [required("metadata.name")])
-    assert error.message == 'Deployment.apps "" is invalid: metadata.name: Required value'
-    assert error.details == {"group": "apps", "kind": "Deployment"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ its default feature gates.
 
 from __future__ import annotations
 
+from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.admission.validation import (
     access,
     autoscaling,
@@ -24,7 +25,7 @@ from gitops_lab.apiserver.admission.validation import (
     storage,
     workloads,
 )
-from gitops_lab.apiserver.admission.validation.field import Rule, refusal
+from gitops_lab.apiserver.admission.validation.field import Rule
 from gitops_lab.apiserver.admission.validation.metadata import check_metadata
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.model import Object
@@ -111,7 +112,8 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
         errors += rule(obj, old)
     if errors:
         name = meta.get("name") or meta.get("generateName", "")
-        raise refusal(resource.group, resource.kind, name, errors)
+        causes = [(error.reason, error.message, error.field) for error in errors]
+        raise refusals.invalid(resource.group, resource.kind, name, causes)
 
 
 def _same_body(obj: Object, old: Object) -> bool:

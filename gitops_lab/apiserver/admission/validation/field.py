@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
 
@@ -83,11 +82,6 @@ def too_long(path: str, limit: int) -> FieldError:
     return FieldError("FieldValueTooLong", path, _sentence("Too long", detail))
 
 
-def too_many(path: str, count: int, limit: int) -> FieldError:
-    """A list has more items than it may have."""
-    return _about("FieldValueTooMany", "Too many", path, count, f"must have at most {limit} items")
-
-
 def immutable(path: str, value: Any, old: Any) -> Errors:
     """A value must be what it was."""
     if value != old:
@@ -114,43 +108,11 @@ def at_least(path: str, value: int | None, low: int = 0) -> Errors:
         yield invalid(path, value, f"must be greater than or equal to {low}")
 
 
-def between(path: str, value: int, low: int, high: int) -> Errors:
-    """A number must lie in a range, its ends included."""
-    if not low <= value <= high:
-        yield invalid(path, value, f"must be between {low} and {high}, inclusive")
-
-
 def changes(before: Object, after: Object, path: str) -> list[str]:
     """The fields that differ. Where the real server prints a diff of Go structures, which no one
     reads, the refusals here name these."""
     return sorted(
         f"{path}.{field}" for field in {**before, **after} if before.get(field) != after.get(field)
-    )
-
-
-def refusal(group: str, kind: str, name: str, errors: Iterable[FieldError]) -> ApiError:
-    """The server's answer to an object with these faults.
-
-    Source: apimachinery `api/errors.NewInvalid`. The message says the same thing only once; the
-    causes keep every fault.
-    """
-    faults = list(errors)
-    said = list(dict.fromkeys(str(fault) for fault in faults))
-    text = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
-    kind_in_group = f"{kind}.{group}" if group else kind
-    return ApiError(
-        422,
-        "Invalid",
-        f"{kind_in_group} {_quoted(name)} is invalid: {text}",
-        details={
-            **({"name": name} if name else {}),
-            **({"group": group} if group else {}),
-            "kind": kind,
-        },
-        causes=[
-            {"reason": fault.reason, "message": fault.message, "field": fault.field}
-            for fault in faults
-        ],
     )
 
 
