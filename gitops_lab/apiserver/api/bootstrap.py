@@ -1,0 +1,70 @@
+"""What a new cluster has before anyone has asked for anything.
+
+Source: the controllers that the real server runs itself (pkg/controlplane), and the PriorityClasses
+of scheduling (pkg/apis/scheduling/v1/helpers.go).
+"""
+
+from __future__ import annotations
+
+from gitops_lab.apiserver.api.options import Options
+from gitops_lab.apiserver.api.verbs import Api
+from gitops_lab.model import Object
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+"""The namespaces of every cluster."""
+
+_OPTIONS = Options(field_manager="kube-apiserver")
+
+_CLASSES = (
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another "
+        "node if necessary.",
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+)
+
+
+def bootstrap(api: Api) -> None:
+    """Create the namespaces, the Service and the PriorityClasses of every cluster.
+
+    Nodes come with the kubelet, the ServiceAccount of each namespace with its controller.
+    """
+    for name in NAMESPACES:
+        _create(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    for name, value, description in _CLASSES:
+        _create(
+            api,
+            {
+                "apiVersion": "scheduling.k8s.io/v1",
+                "kind": "PriorityClass",
+                "metadata": {"name": name},
+                "value": value,
+                "description": description,
+            },
+        )
+    _create(
+        api,
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"},
+            },
+            "spec": {
+                "clusterIP": "10.96.0.1",
+                "ports": [{"name": "https", "port": 443, "targetPort": 6443}],
+            },
+        },
+    )
+
+
+def _create(api: Api, body: Object) -> None:
+    api.create(api.registry.by_kind(body["apiVersion"], body["kind"]), body, options=_OPTIONS)

@@ -1,0 +1,158 @@
+"""What a deletion makes of an object: nothing, or something that waits to go.
+
+An object with finalizers stays until the last of them is removed; a pod that runs stays until
+its kubelet reports that it has stopped; a namespace stays until it is empty.
+
+Source: `BeforeDelete` and `updateForGracefulDeletionAndFinalizers` of the generic registry,
+`CheckGracefulDelete` of the pods' strategy, the Delete of the namespaces' registry.
+"""
+
+from __future__ import annotations
+
+from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.api.options import Options
+from gitops_lab.apiserver.resources import Resource
+from gitops_lab.clock import timestamp
+from gitops_lab.model import Object
+
+ORPHAN = "orphan"
+"""The finalizer that has the garbage collector release the dependents first."""
+
+FOREGROUND = "foregroundDeletion"
+"""The finalizer that has the garbage collector delete the dependents first."""
+
+_ORPHANS_BY_DEFAULT = frozenset({("", "replicationcontrollers"), ("batch", "jobs")})
+
+_PROTECTED = ("default", "kube-system", "kube-public")
+
+
+def check(obj: Object, resource: Resource, options: Options) -> None:
+    """Whether the deletion is for this very object, and allowed.
+
+    Raises:
+        ApiError: 409 Conflict, 403 Forbidden, 422 Invalid.
+    """
+    metadata = obj["metadata"]
+    name = metadata["name"]
+    if options.propagation not in ("", "Background", "Foreground", "Orphan"):
+        raise refusals.invalid(
+            "meta.k8s.io",
+            "DeleteOptions",
+            "",
+            [
+                (
+                    "FieldValueNotSupported",
+                    f'Unsupported value: "{options.propagation}": supported values: '
+                    '"Background", "Foreground", "Orphan"',
+                    "propagationPolicy",
+                )
+            ],
+        )
+    if options.uid and options.uid != metadata["uid"]:
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record "
+            f"({metadata['uid']}). The object might have been deleted and then recreated"
+        )
+        raise refusals.conflict(resource.group, resource.plural, name, why)
+    if options.resource_version and options.resource_version != metadata["resourceVersion"]:
+        why = (
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match "
+            f"the ResourceVersion in record ({metadata['resourceVersion']}). The object might "
+            "have been modified"
+        )
+        raise refusals.conflict(resource.group, resource.plural, name, why)
+    if resource.kind == "Namespace" and name in _PROTECTED:
+        raise refusals.forbidden("", "namespaces", name, "this namespace may not be deleted")
+
+
+def marked(obj: Object, resource: Resource, options: Options, now: float) -> Object | None:
+    """The object as it waits to go; None if it goes at once.
+
+    Args:
+        obj: the object as stored.
+        resource: what it is.
+        options: how it is to be deleted.
+        now: the instant of the request, in seconds since the Unix epoch.
+    """
+    if resource.kind == "Namespace" and not resource.group:
+        return _namespace(obj, now)
+    finalizers = _finalizers(obj, resource, options)
+    grace = _grace(obj, resource, options)
+    metadata = obj["metadata"]
+    pending = metadata.get("deletionGracePeriodSeconds") or 0
+    if "deletionTimestamp" in metadata:
+        # Only a shorter wait can be asked for once the wait has begun.
+        if pending and (options.grace_period is None or grace >= pending):
+            return obj
+        if not finalizers and not grace:
+            return None
+    elif not finalizers and not grace:
+        return None
+    return _waiting(obj, finalizers, grace, now)
+
+
+def is_over(obj: Object, resource: Resource) -> bool:
+    """Whether nothing keeps an object any longer whose deletion has been asked for."""
+    metadata = obj["metadata"]
+    if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
+        return False
+    if resource.kind == "Namespace" and not resource.group:
+        return not obj.get("spec", {}).get("finalizers")
+    return not metadata.get("deletionGracePeriodSeconds")
+
+
+def _waiting(obj: Object, finalizers: list[str], grace: int, now: float) -> Object:
+    before = obj["metadata"]
+    metadata = {key: value for key, value in before.items() if key != "finalizers"}
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    if "deletionTimestamp" not in before or before.get("deletionGracePeriodSeconds", 0) != grace:
+        started = now
+        metadata["deletionTimestamp"] = timestamp(started + grace)
+        metadata["deletionGracePeriodSeconds"] = grace
+    if "deletionTimestamp" not in before and before.get("generation", 0) > 0:
+        metadata["generation"] = before["generation"] + 1
+    return {**obj, "metadata": metadata}
+
+
+def _namespace(namespace: Object, now: float) -> Object | None:
+    if not namespace.get("spec", {}).get("finalizers"):
+        if not namespace["metadata"].get("finalizers"):
+            return None
+    if "deletionTimestamp" in namespace["metadata"]:
+        return namespace
+    return {
+        **namespace,
+        "metadata": {**namespace["metadata"], "deletionTimestamp": timestamp(now)},
+        "status": {**namespace.get("status", {}), "phase": "Terminating"},
+    }
+
+
+def _grace(obj: Object, resource: Resource, options: Options) -> int:
+    """How many seconds a pod has to stop; anything but a pod has none."""
+    if resource.kind != "Pod" or resource.group:
+        return 0
+    spec, phase = obj["spec"], obj.get("status", {}).get("phase")
+    if not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
+        return 0  # no kubelet will ever report that it has stopped
+    grace = options.grace_period
+    if grace is None:
+        grace = spec.get("terminationGracePeriodSeconds", 30)
+    return int(grace) if grace >= 0 else 1
+
+
+def _finalizers(obj: Object, resource: Resource, options: Options) -> list[str]:
+    """The finalizers under which an object is deleted, its own and the garbage collector's."""
+    given = obj["metadata"].get("finalizers") or []
+    policy = options.propagation
+    if not policy:
+        if ORPHAN in given:
+            policy = "Orphan"
+        elif FOREGROUND in given:
+            policy = "Foreground"
+        elif (resource.group, resource.plural) in _ORPHANS_BY_DEFAULT:
+            policy = "Orphan"
+    own = [each for each in given if each not in (ORPHAN, FOREGROUND)]
+    if policy == "Orphan":
+        return [*own, ORPHAN]
+    return [*own, FOREGROUND] if policy == "Foreground" else own

@@ -1,0 +1,194 @@
+"""What a write may touch: the parts of an object that its writer does not decide.
+
+Source: the `PrepareForCreate` and `PrepareForUpdate` of the registry strategies
+(pkg/registry/*/strategy.go) and `BeforeCreate`, `BeforeUpdate` of the generic registry.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from gitops_lab.apiserver.resources import Resource
+from gitops_lab.model import Object
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Letters and digits of generated names: no vowels, so that no words come out
+(apimachinery `util/rand`)."""
+
+_MOST_OF_A_BASE = 58
+"""A generated name is at most 63 characters long, five of which are drawn."""
+
+_SERVERS_OWN = (
+    "resourceVersion",
+    "generation",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+"""Metadata that a new object cannot bring along."""
+
+_KEPT_ON_CREATE = frozenset({("", "nodes")})
+"""Resources with a status subresource whose create takes the status nevertheless."""
+
+_CREATE_ON_UPDATE = frozenset(
+    {
+        ("", "endpoints"),
+        ("", "events"),
+        ("", "limitranges"),
+        ("coordination.k8s.io", "leases"),
+        ("rbac.authorization.k8s.io", "clusterrolebindings"),
+        ("rbac.authorization.k8s.io", "clusterroles"),
+        ("rbac.authorization.k8s.io", "rolebindings"),
+        ("rbac.authorization.k8s.io", "roles"),
+    }
+)
+
+_CONDITIONAL_ONLY = frozenset(
+    {
+        ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
+        ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies"),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+        ("apiextensions.k8s.io", "customresourcedefinitions"),
+        ("apiregistration.k8s.io", "apiservices"),
+        ("coordination.k8s.io", "leases"),
+        ("flowcontrol.apiserver.k8s.io", "flowschemas"),
+        ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"),
+        ("node.k8s.io", "runtimeclasses"),
+        ("policy", "poddisruptionbudgets"),
+    }
+)
+
+
+def creates_on_update(resource: Resource) -> bool:
+    """Whether an update of an object that does not exist creates it."""
+    return (resource.group, resource.plural) in _CREATE_ON_UPDATE
+
+
+def updates_unconditionally(resource: Resource) -> bool:
+    """Whether an update may leave out the resourceVersion, and so overwrite whatever is there."""
+    return (resource.group, resource.plural) not in _CONDITIONAL_ONLY
+
+
+def has_status(resource: Resource) -> bool:
+    """Whether the status is written through a subresource of its own."""
+    return "status" in resource.subresources
+
+
+def new_uid(rng: Random) -> str:
+    """A random (version 4) UUID."""
+    digits = f"{rng.getrandbits(128):032x}"
+    variant = "89ab"[int(digits[16], 16) & 3]
+    tail = digits[17:20]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{tail}-{digits[20:]}"
+
+
+def generated(base: str, rng: Random) -> str:
+    """A name made of `metadata.generateName` and five random characters."""
+    return base[:_MOST_OF_A_BASE] + suffix(rng)
+
+
+def suffix(rng: Random) -> str:
+    """The random characters at the end of a generated name."""
+    return "".join(rng.choices(_ALPHABET, k=5))
+
+
+def before_create(
+    obj: Object, resource: Resource, *, namespace: str, name: str, now: str, uid: str
+) -> Object:
+    """A new object with what only the server gives, without what is not given with a create.
+
+    Args:
+        obj: the object as decoded.
+        resource: what is created.
+        namespace: where it will live; empty if it is cluster-scoped.
+        name: its name.
+        now: the time of creation, as Kubernetes writes it.
+        uid: its uid.
+    """
+    given = obj.get("metadata", {})
+    metadata = {key: value for key, value in given.items() if key not in _SERVERS_OWN}
+    metadata.pop("namespace", None)
+    metadata["name"] = name
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata["uid"], metadata["creationTimestamp"] = uid, now
+    if resource.generation:
+        metadata["generation"] = 1
+    obj = {**obj, "metadata": metadata}
+    if has_status(resource) and (resource.group, resource.plural) not in _KEPT_ON_CREATE:
+        obj.pop("status", None)
+    return obj
+
+
+def before_update(obj: Object, old: Object, resource: Resource, subresource: str) -> Object:
+    """A changed object with everything that this write cannot change as it was.
+
+    Args:
+        obj: the object as the writer wants it.
+        old: the object as stored.
+        resource: what is written.
+        subresource: `status`, or empty for the object itself.
+    """
+    metadata, before = obj.get("metadata", {}), old["metadata"]
+    if metadata is not before:
+        metadata = _metadata(metadata, before)
+    if subresource == "status":
+        if resource.kind == "Deployment":
+            metadata = _as_before(metadata, before, "labels")
+        elif resource.kind == "Pod":
+            metadata = _as_before(metadata, before, "ownerReferences")
+        result = {**old, "metadata": metadata, "status": obj.get("status")}
+        if result["status"] is None:
+            del result["status"]
+        return result
+    result = {**obj, "metadata": metadata}
+    if has_status(resource):
+        result.pop("status", None)
+        if "status" in old:
+            result["status"] = old["status"]
+    return result
+
+
+def _metadata(metadata: Object, before: Object) -> Object:
+    """The metadata of an update, with what an update cannot change as it was."""
+    metadata = {**metadata, "resourceVersion": before["resourceVersion"]}
+    for key in ("name", "namespace", "uid", "managedFields"):
+        if key in before:
+            metadata.setdefault(key, before[key])
+    metadata["creationTimestamp"] = before["creationTimestamp"]
+    for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+        if key in before:
+            metadata[key] = before[key]
+    return _as_before(metadata, before, "generation")
+
+
+def _as_before(metadata: Object, before: Object, key: str) -> Object:
+    metadata = {name: value for name, value in metadata.items() if name != key}
+    if key in before:
+        metadata[key] = before[key]
+    return metadata
+
+
+def next_generation(obj: Object, old: Object, resource: Resource) -> Object:
+    """The object with its generation moved if what it asks for has changed.
+
+    A Deployment's moves with its annotations too: its strategy has always done so.
+    """
+    if not resource.generation or not _asks_for_more(obj, old, resource):
+        return obj
+    generation = old["metadata"].get("generation", 0) + 1
+    return {**obj, "metadata": {**obj["metadata"], "generation": generation}}
+
+
+_NOT_ASKED_FOR = frozenset({"apiVersion", "kind", "metadata", "status"})
+
+
+def _asks_for_more(obj: Object, old: Object, resource: Resource) -> bool:
+    if resource.kind == "Deployment":
+        annotations = obj["metadata"].get("annotations") or {}
+        if annotations != (old["metadata"].get("annotations") or {}):
+            return True
+    return any(obj.get(key) != old.get(key) for key in (obj.keys() | old.keys()) - _NOT_ASKED_FOR)
