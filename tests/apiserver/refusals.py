@@ -136,10 +136,6 @@ spec:
   metrics:
   - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}
 ---
-apiVersion: autoscaling/v1
-kind: HorizontalPodAutoscaler
-spec: {scaleTargetRef: {kind: Deployment, name: web}, maxReplicas: 4}
----
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
@@ -247,7 +243,7 @@ class Case(NamedTuple):
 
     Args:
         rule: the rule in a few words.
-        kind: the kind of the object that is edited, `Kind` or `Kind/version`.
+        kind: the kind of the object that is edited.
         edits: values by path that break the rule.
         said: what the server says, `path: message` for each fault.
         keeps: values by path that do not break it; None if the object as it is shows enough.
@@ -289,9 +285,7 @@ def _accepted() -> dict[str, Object]:
         resource = resource_of(manifest)
         place = {"namespace": "shop"} if resource.namespaced else {}
         manifest["metadata"] = {"name": "web", **place, **manifest.get("metadata", {})}
-        old_version = resource.api_version == "autoscaling/v1"
-        name = f"{resource.kind}/v1" if old_version else resource.kind
-        found[name] = default(manifest, resource)
+        found[resource.kind] = default(manifest, resource)
     return found
 
 

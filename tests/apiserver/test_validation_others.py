@@ -121,7 +121,7 @@ CASES = [
     ),
     Case(
         "an autoscaler leaves one replica",
-        "HorizontalPodAutoscaler/v1",
+        "HorizontalPodAutoscaler",
         {"spec.minReplicas": 0, "spec.scaleTargetRef.name": ""},
         (
             "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1",
@@ -490,16 +490,6 @@ CASES = [
             "a target raw value or a target utilization",
             "spec.metrics[1].resource: Forbidden: must populate the given metric source only",
         ),
-    ),
-    Case(
-        "an autoscaler of version 1 aims at more than nothing",
-        "HorizontalPodAutoscaler/v1",
-        {"spec.targetCPUUtilizationPercentage": 0},
-        (
-            "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be "
-            "greater than 0",
-        ),
-        {"spec.targetCPUUtilizationPercentage": 1},
     ),
     Case(
         "behaviour selects in one of three ways and never waits backwards",

@@ -372,3 +372,60 @@ def test_an_established_definition_keeps_its_kind_and_scope() -> None:
         'spec.scope: Invalid value: "Cluster": field is immutable',
         'spec.names.kind: Invalid value: "Thing": field is immutable',
     ]
+
+
+def test_a_second_address_comes_and_goes_and_does_not_change() -> None:
+    one = {
+        "spec.clusterIP": "10.0.0.1",
+        "spec.clusterIPs": ["10.0.0.1"],
+        "spec.ipFamilies": ["IPv4"],
+    }
+    two = {"spec.clusterIPs": ["10.0.0.1", "fd00::1"], "spec.ipFamilies": ["IPv4", "IPv6"]}
+    single = edited(accepted("Service"), one)
+    dual = edited(single, {**two, "spec.ipFamilyPolicy": "PreferDualStack"})
+    assert said(dual, single) == []
+    assert said(single, dual) == []
+    assert said(edited(single, {"spec.ipFamilyPolicy": "PreferDualStack"}), dual) == [
+        "spec.ipFamilyPolicy: Invalid value: \"PreferDualStack\": must be set to 'SingleStack' "
+        "when releasing the secondary clusterIP"
+    ]
+    assert said(edited(dual, {"spec.clusterIPs[1]": "fd00::2"}), dual) == [
+        'spec.clusterIPs[1]: Invalid value: ["10.0.0.1","fd00::2"]: may not change once set'
+    ]
+    assert said(edited(single, {"spec.ipFamilies": ["IPv6"]}), single) == [
+        'spec.ipFamilies[0]: Invalid value: ["IPv6"]: may not change once set'
+    ]
+
+
+def test_a_headless_service_stays_headless() -> None:
+    headless = edited(accepted("Service"), {"spec.clusterIP": "None", "spec.clusterIPs": ["None"]})
+    assert said(edited(headless, {"spec.ports": []}), headless) == []
+    given = edited(headless, {"spec.clusterIP": "10.0.0.1", "spec.clusterIPs": ["10.0.0.1"]})
+    assert said(given, headless) == [
+        'spec.clusterIPs[0]: Invalid value: ["10.0.0.1"]: may not change once set'
+    ]
+
+
+def test_a_load_balancer_keeps_its_class() -> None:
+    old = edited(
+        accepted("Service"),
+        {
+            "spec.type": "LoadBalancer",
+            "spec.externalTrafficPolicy": "Local",
+            "spec.healthCheckNodePort": 30000,
+            "spec.loadBalancerClass": "example.com/a",
+            "spec.loadBalancerSourceRanges": [" 10.0.0.0/8 "],
+        },
+    )
+    assert said(old) == []
+    assert said(edited(old, {"spec.loadBalancerClass": "example.com/b"}), old) == [
+        'spec.loadBalancerClass: Invalid value: "example.com/b": may not change once set'
+    ]
+    assert said(edited(old, {"spec.loadBalancerSourceRanges": []}), old) == []
+
+
+def test_a_pod_that_was_to_end_at_once_may_take_a_second() -> None:
+    path = "spec.terminationGracePeriodSeconds"
+    old = edited(accepted("Pod"), {path: -1})
+    assert said(edited(old, {path: 1}), old) == []
+    assert said(edited(old, {path: 2}), old) != []

@@ -87,7 +87,7 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
 
     Args:
         obj: the object as it would be stored: decoded and with its defaults.
-        resource: what it is sent to.
+        resource: what it is stored as.
         old: the object as stored; None on create.
 
     Raises:
@@ -106,8 +106,6 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
         )
     )
     rule = RULES.get(kind)
-    if kind == ("autoscaling", "HorizontalPodAutoscaler") and resource.version == "v1":
-        rule = autoscaling.autoscaler_v1
     if rule is not None and (old is None or not _same_body(obj, old)):
         errors += rule(obj, old)
     if errors:

@@ -1,7 +1,7 @@
 """What must hold for HorizontalPodAutoscalers and for the scale subresource.
 
-Source: pkg/apis/autoscaling/validation (Kubernetes 1.37). Version 1 is checked as what it is
-converted to, a version 2 autoscaler with one metric.
+Source: pkg/apis/autoscaling/validation (Kubernetes 1.37). An autoscaler of version 1 is checked as
+what it is stored as, one of version 2.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LONGEST_PERIOD = 1800
 
 
 def autoscaler(obj: Object, _: Object | None) -> Errors:
-    """A HorizontalPodAutoscaler, version 2."""
+    """A HorizontalPodAutoscaler."""
     spec = obj.get("spec", {})
     yield from _bounds(spec)
     for index, metric in enumerate(spec.get("metrics", ())):
@@ -41,16 +41,6 @@ def autoscaler(obj: Object, _: Object | None) -> Errors:
         rules = spec.get("behavior", {}).get(direction)
         if rules is not None:
             yield from _scaling_rules(rules, f"spec.behavior.{direction}")
-
-
-def autoscaler_v1(obj: Object, _: Object | None) -> Errors:
-    """A HorizontalPodAutoscaler, version 1."""
-    spec = obj.get("spec", {})
-    yield from _bounds(spec)
-    percentage = spec.get("targetCPUUtilizationPercentage")
-    if percentage is not None and percentage < 1:
-        path = "spec.metrics[0].resource.target.averageUtilization"
-        yield invalid(path, percentage, "must be greater than 0")
 
 
 def scale(obj: Object, _: Object | None) -> Errors:
