@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from gitops_lab.apiserver.api import Api
+from gitops_lab.apiserver.controllers.autoscaler import Autoscalers
 from gitops_lab.apiserver.controllers.cronjob import CronJobs
 from gitops_lab.apiserver.controllers.daemonset import DaemonSets
 from gitops_lab.apiserver.controllers.deployment import Deployments
@@ -44,9 +45,10 @@ class Controllers(Loop):
         )
         super().__init__(
             api,
-            [
+            [  # they take turns in this order
                 ServiceAccounts(api, indexes),
                 RootCertificates(api, indexes),
+                Autoscalers(api, indexes, usage=self.kubelet.usage),
                 *workloads(api, indexes),
                 Scheduler(api, indexes),
                 self.kubelet,
