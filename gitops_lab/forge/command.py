@@ -1,0 +1,97 @@
+"""The `git` command, run so that the same input gives the same commits on every machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitops_lab.errors import ForgeError
+
+MINIMUM = (2, 32)
+"""The first version of Git that can be told to leave the user's configuration aside."""
+
+_GET_GIT = "install git 2.32 or later (https://git-scm.com/downloads) and see that it is in PATH"
+
+
+class GitFailed(ForgeError):
+    """Git was started and gave up.
+
+    Args:
+        subcommand: what was asked of it, such as `push`.
+        output: what it wrote to standard error.
+    """
+
+    def __init__(self, subcommand: str, output: str) -> None:
+        self.output = output
+        lines = [line for line in output.splitlines() if not line.startswith("hint:")]
+        super().__init__(f"git {subcommand} failed: {' '.join(' '.join(lines).split())}")
+
+
+def environment() -> dict[str, str]:
+    """The variables that Git runs with: nobody's configuration and no surrounding repository."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {
+        **inherited,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        # What repositories are made of, whatever later versions of Git prefer.
+        "GIT_DEFAULT_HASH": "sha1",
+        "GIT_DEFAULT_REF_FORMAT": "files",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+
+
+def git(
+    *arguments: str,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """Run a Git command and give back what it printed.
+
+    Args:
+        arguments: the subcommand and its arguments.
+        cwd: the folder to run it in.
+        stdin: what it reads from standard input.
+        variables: environment variables beside those of `environment`.
+
+    Raises:
+        ForgeError: git is not installed.
+        GitFailed: git gave up.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=cwd,
+            input=stdin,
+            env={**environment(), **(variables or {})},
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise ForgeError(
+                "the repository's folder is gone", where=str(cwd), fix="create it anew"
+            ) from error
+        raise ForgeError("git is not installed on this machine", fix=_GET_GIT) from error
+    if done.returncode:
+        subcommand = next(a for a in arguments if a[0] != "-" and "=" not in a)
+        raise GitFailed(subcommand, done.stderr.decode(errors="replace"))
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def require_git() -> None:
+    """See that Git is there, and young enough.
+
+    Raises:
+        ForgeError: it is not; says what to do.
+    """
+    version = git("version").strip()
+    numbers = re.search(r"(\d+)\.(\d+)", version)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < MINIMUM:
+        raise ForgeError(f"{version} is too old", fix=_GET_GIT)

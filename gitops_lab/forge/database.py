@@ -1,0 +1,129 @@
+"""What is in a repository, read without starting a process for each question.
+
+This is the only module that imports GitPython, and GitPython will not be imported where there is
+no git command: import this module only after `require_git`.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from git import Repo, SymbolicReference
+from git.exc import ODBError
+from git.objects.fun import tree_entries_from_data
+
+from gitops_lab.forge.command import environment
+
+CACHED = 2048
+"""Trees, and blobs, that are remembered. Git never changes one, so none ever gets stale."""
+
+
+class Entry(NamedTuple):
+    """A name in a folder: its mode says what it is, its hash where the content is."""
+
+    mode: int
+    sha: bytes
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this is a folder (Git: a tree)."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a regular file, executable or not."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a symbolic link; its content is the text of the link."""
+        return stat.S_ISLNK(self.mode)
+
+
+Folder = dict[str, Entry]
+
+
+class Database:
+    """The objects and branches of one repository.
+
+    Args:
+        path: the bare repository.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._repo = Repo(path, expand_vars=False)
+        self._repo.git.update_environment(
+            **environment(), GIT_DIR=str(path), GIT_OBJECT_DIRECTORY=str(path / "objects")
+        )
+        # Closures that do not know `self`: a cycle would keep Git's reader process alive.
+        objects = self._repo.odb
+
+        def content(sha: bytes) -> bytes:
+            data: bytes = objects.stream(sha).read()
+            return data
+
+        def folder(sha: bytes) -> Folder:
+            entries = tree_entries_from_data(content(sha))
+            return {_printable(name): Entry(mode, id) for id, mode, name in entries}
+
+        self.content = lru_cache(CACHED)(content)
+        self._folder = lru_cache(CACHED)(folder)
+
+    def close(self) -> None:
+        """Let go of Git's reader process; the next question starts another."""
+        self._repo.close()
+
+    def tip(self, branch: str) -> str:
+        """The newest commit of a branch; empty if there is no such branch."""
+        try:
+            tip: str = SymbolicReference.dereference_recursive(self._repo, f"refs/heads/{branch}")
+        except ValueError:
+            return ""
+        return tip
+
+    def branches(self) -> tuple[str, ...]:
+        """The names of the branches, sorted."""
+        return tuple(sorted(head.name for head in self._repo.heads))
+
+    def find(self, commit: str, path: str) -> Entry | None:
+        """What a path stands for in a commit; the empty path is the root folder.
+
+        Raises:
+            LookupError: the commit does not exist, or is damaged.
+        """
+        try:
+            entry: Entry | None = Entry(stat.S_IFDIR, self._repo.commit(commit).tree.binsha)
+            for name in path.split("/") if path else ():
+                if entry is None or not entry.is_folder:
+                    return None
+                entry = self._folder(entry.sha).get(name)
+        except (ValueError, ODBError) as error:
+            raise LookupError(commit) from error
+        return entry
+
+    def walk(self, folder: Entry, prefix: str = "") -> Iterator[tuple[str, Entry]]:
+        """Everything below a folder that is no folder itself, sorted by path in each folder.
+
+        A submodule appears with its own mode: its files are in another repository.
+
+        Raises:
+            LookupError: an object is missing or damaged.
+        """
+        try:
+            entries = self._folder(folder.sha)
+        except (ValueError, ODBError) as error:
+            raise LookupError(folder.sha.hex()) from error
+        for name, entry in entries.items():
+            if entry.is_folder:
+                yield from self.walk(entry, f"{prefix}{name}/")
+            else:
+                yield prefix + name, entry
+
+
+def _printable(name: str) -> str:
+    """A name that is not UTF-8 with its strange bytes spelled out."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -1,0 +1,385 @@
+"""Bare repositories, and commits in them that take the same way as a person's `git push`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops_lab.errors import ForgeError, SourceError
+from gitops_lab.forge.command import GitFailed, git, require_git
+from gitops_lab.forge.commits import LEARNER, Commit, Edit, checked_path, identity, write
+from gitops_lab.forge.spool import Spool
+from gitops_lab.model import Artifact, Revision
+
+if TYPE_CHECKING:
+    from gitops_lab.forge.database import Entry
+
+HOOK = Path(__file__).with_name("post-receive")
+
+# A push may force and delete, as on a forge without protected branches, and nothing runs in the
+# background. What the pusher has configured for hooks and attributes does not count here.
+CONFIGURATION = f"""\
+[core]
+\thooksPath = hooks
+\tattributesFile = {os.devnull}
+[receive]
+\tdenyDeleteCurrent = ignore
+\tautogc = false
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+"""
+
+KEPT_ARTIFACTS = 256
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+class Forge:
+    """A folder of repositories.
+
+    Args:
+        root: the folder; it is made if it does not exist.
+        now: tells the time of commits, in seconds since the Unix epoch.
+
+    Raises:
+        ForgeError: git is missing or too old.
+    """
+
+    def __init__(self, root: Path, *, now: Callable[[], float]) -> None:
+        require_git()
+        self.root, self.now = root, now
+        self.repositories: dict[str, Repository] = {}
+        root.mkdir(parents=True, exist_ok=True)
+
+    def create(self, name: str, branch: str = "main") -> Repository:
+        """A new, empty, bare repository with the `post-receive` hook in place.
+
+        Args:
+            name: what it is called.
+            branch: its default branch.
+
+        Raises:
+            ForgeError: the name cannot be used or is taken, or git refuses the branch's name.
+        """
+        if not _NAME.fullmatch(name) or name.endswith(".git"):
+            raise ForgeError(
+                f"{name!r} is no name of a repository",
+                fix="use lower-case letters, digits, '.', '_' and '-'; '.git' is added",
+            )
+        path = self.root / f"{name}.git"
+        if path.exists():
+            raise ForgeError(
+                f"there is a repository {name!r} already", where=str(path), fix="choose another"
+            )
+        git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(path))
+        with (path / "config").open("a") as config:
+            config.write(CONFIGURATION)
+        hooks = path / "hooks"
+        hooks.mkdir()
+        shutil.copyfile(HOOK, hooks / HOOK.name)
+        (hooks / HOOK.name).chmod(0o755)
+        self.repositories[name] = Repository(path, now=self.now, branch=branch)
+        return self.repositories[name]
+
+    def close(self) -> None:
+        """Let go of what the repositories hold open."""
+        for repository in self.repositories.values():
+            repository.close()
+
+
+class Repository:
+    """A bare repository.
+
+    Args:
+        path: where it is.
+        now: tells the time of commits, in seconds since the Unix epoch.
+        branch: its default branch.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], float], branch: str = "main") -> None:
+        # Not above: GitPython cannot be imported before git is known to be there.
+        from gitops_lab.forge.database import Database
+
+        self.path, self.branch = path.resolve(), branch
+        self.name = path.name.removesuffix(".git")
+        self.reachable = True
+        """Set it to False, and no source can reach the repository: an outage."""
+        self.spool = Spool(self.path.with_name(f"{path.name}.spool"), self.name)
+        self._now = now
+        self._database = Database(self.path)
+        self._artifacts: OrderedDict[tuple[Revision, str], Artifact] = OrderedDict()
+
+    @property
+    def url(self) -> str:
+        """The address for `git clone`."""
+        return self.path.as_uri()
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The names of the branches, sorted."""
+        return self._database.branches()
+
+    def close(self) -> None:
+        """Let go of Git's reader process; using the repository again starts another."""
+        self._database.close()
+
+    # -- what people do -------------------------------------------------------------------------
+
+    def commit(
+        self,
+        message: str,
+        changes: Mapping[str, str | bytes | None],
+        *,
+        author: str = LEARNER,
+        branch: str = "",
+    ) -> Revision:
+        """Commit changes on top of a branch and push the commit.
+
+        Args:
+            message: says why.
+            changes: new content by path; None deletes the file.
+            author: `Name <address>`.
+            branch: the default branch if empty. One that does not exist yet begins at the
+                default branch's newest commit.
+
+        Raises:
+            ForgeError: the commit would change nothing, a path leads out of the repository or
+                into Git's own folder, a file to delete does not exist, or the push is refused.
+        """
+        branch = branch or self.branch
+        parent = self.tip(branch) or self.tip(self.branch)
+        edits = {
+            checked_path(path): content.encode() if isinstance(content, str) else content
+            for path, content in sorted(changes.items())
+        }
+        changed = []
+        for path, content in edits.items():
+            old = self._replaced(parent, path, edits)
+            if content is None and old is None:
+                raise ForgeError(
+                    "there is no such file to delete", where=path, fix="look at `files()`"
+                )
+            is_file = old is not None and old.is_file
+            if old is None or not is_file or self._database.content(old.sha) != content:
+                changed.append(Edit(path, content, old.mode if old and is_file else 0o100644))
+        if not changed:
+            raise ForgeError(
+                f"this commit would change nothing on {branch}", fix="change something"
+            )
+        commit = write(self.path, message, author, self._now(), parent, changed)
+        self._push(commit, branch)
+        return Revision(branch, commit)
+
+    def revert(self, revision: Revision | str = "", *, branch: str = "") -> Revision:
+        """Undo a commit with a new commit, by `git revert`, and push it.
+
+        Args:
+            revision: the commit to undo; the branch's newest if empty. Of a merge, what it
+                brought to the branch is undone.
+            branch: the default branch if empty.
+
+        Raises:
+            ForgeError: there is no such commit, undoing it conflicts with later commits or
+                changes nothing, or the push is refused.
+        """
+        branch = branch or self.branch
+        tip = self.resolve("", branch=branch)
+        undone = self.resolve(revision, branch=branch)
+        is_merge = " " in git("log", "-1", "--format=%P", undone, cwd=self.path).strip()
+        mainline = ["--mainline=1"] if is_merge else []
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix="revert-") as parent:
+            folder = Path(parent) / "tree"
+            # The files are the repository's own: none of them may run as a hook.
+            quietly = ("-c", f"core.hooksPath={os.devnull}")
+            git(*quietly, "worktree", "add", "--quiet", "--detach", str(folder), tip, cwd=self.path)
+            try:
+                git(
+                    *quietly, "revert", "--no-edit", *mainline, undone,
+                    cwd=folder, variables=identity(LEARNER, self._now()),
+                )  # fmt: skip
+                commit = git("rev-parse", "HEAD", cwd=folder).strip()
+            except GitFailed as error:
+                torn = git("diff", "--name-only", "--diff-filter=U", cwd=folder).split("\n")[:-1]
+                if not torn and "empty" not in error.output and error.output.strip():
+                    raise
+                raise ForgeError(
+                    f"{undone[:7]} cannot be reverted: "
+                    + ("later commits changed the same lines" if torn else "it is undone already"),
+                    where=", ".join(torn),
+                    fix="commit what the files should hold instead" if torn else "",
+                ) from error
+            finally:
+                git("worktree", "remove", "--force", str(folder), cwd=self.path)
+        self._push(commit, branch)
+        return Revision(branch, commit)
+
+    def checkout(self, directory: Path) -> Path:
+        """Clone the repository for work by hand; `git push` takes the commits back.
+
+        The clone has an author configured, so that `git commit` works on a fresh machine.
+
+        Raises:
+            ForgeError: the directory exists and is not empty.
+        """
+        name, _, address = LEARNER.partition(" <")
+        git(
+            "clone", "--quiet", "--no-hardlinks",
+            "--config", f"user.name={name}", "--config", f"user.email={address[:-1]}",
+            str(self.path), str(directory),
+        )  # fmt: skip
+        return directory
+
+    # -- what people look at --------------------------------------------------------------------
+
+    def tip(self, branch: str = "") -> str:
+        """The newest commit of a branch, or of the default branch; empty if there is none."""
+        return self._database.tip(branch or self.branch)
+
+    def resolve(self, revision: Revision | str = "", *, branch: str = "") -> str:
+        """The full hash of a commit.
+
+        Args:
+            revision: a revision, a branch, or a hash, abbreviated too; a branch's newest commit
+                if empty.
+            branch: the default branch if empty.
+
+        Raises:
+            ForgeError: there is no such commit.
+        """
+        name = revision.commit if isinstance(revision, Revision) else revision
+        name = name or self.tip(branch)
+        try:
+            return git("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}",
+                       cwd=self.path).strip()  # fmt: skip
+        except GitFailed:
+            missing = f"there is no commit {name}" if name else "there are no commits"
+            raise ForgeError(
+                f"{missing} in {self.name}", fix=f"branches: {', '.join(self.branches) or 'none'}"
+            ) from None
+
+    def log(self, branch: str = "", *, limit: int = 100) -> tuple[Commit, ...]:
+        """The commits of a branch, the newest first.
+
+        Args:
+            branch: the default branch if empty.
+            limit: how many at most.
+
+        Raises:
+            ForgeError: the branch does not exist.
+        """
+        branch = branch or self.branch
+        tip = self.resolve("", branch=branch)
+        told = git(
+            "log", "-z", f"--max-count={limit}", "--format=%H%n%an <%ae>%n%ct%n%B", tip,
+            cwd=self.path,
+        )  # fmt: skip
+        commits = []
+        for entry in told.split("\0")[:-1]:
+            commit, author, at, message = entry.split("\n", 3)
+            commits.append(Commit(Revision(branch, commit), author, float(at), message.strip()))
+        return tuple(commits)
+
+    def files(self, revision: Revision | str = "") -> tuple[str, ...]:
+        """The paths of all files and links of a revision, or of the default branch, sorted.
+
+        Raises:
+            ForgeError: there is no such commit.
+        """
+        root = self._entry(self.resolve(revision), "")
+        return tuple(sorted(path for path, _ in self._database.walk(root)))
+
+    def read(self, path: str, revision: Revision | str = "") -> bytes:
+        """The content of a file in a revision, or in the default branch.
+
+        Raises:
+            ForgeError: there is no such commit, or no such file in it.
+        """
+        entry = self._entry(self.resolve(revision), path)
+        if entry.is_folder:
+            raise ForgeError("this is a folder", where=path, fix="name a file in it")
+        return self._database.content(entry.sha)
+
+    def artifact(self, revision: Revision, folder: str = "") -> Artifact:
+        """The files of a revision below a folder; the root folder if empty.
+
+        Submodules are left out, for their files are in other repositories.
+
+        Raises:
+            SourceError: the commit does not exist (any more), or has no such folder.
+        """
+        place = (revision, folder)
+        if place not in self._artifacts:
+            self._artifacts[place] = self._fetch(revision, folder)
+            if len(self._artifacts) > KEPT_ARTIFACTS:
+                self._artifacts.popitem(last=False)
+        self._artifacts.move_to_end(place)
+        return self._artifacts[place]
+
+    # -- how it is done -------------------------------------------------------------------------
+
+    def _fetch(self, revision: Revision, folder: str) -> Artifact:
+        files: dict[str, bytes] = {}
+        links: dict[str, str] = {}
+        digest = hashlib.sha256()
+        try:
+            top = self._database.find(revision.commit, folder)
+            if top is None or not top.is_folder:
+                raise SourceError(
+                    f"{revision} has no folder {folder}",
+                    where=self.name,
+                    fix="mend the source's path, or commit files into the folder",
+                )
+            for path, entry in self._database.walk(top):
+                if not (entry.is_file or entry.is_link):
+                    continue
+                content = self._database.content(entry.sha)
+                name = path.encode()
+                digest.update(b"%o %d %d\n" % (entry.mode >> 12, len(name), len(content)))
+                digest.update(name + content)
+                if entry.is_link:
+                    links[path] = content.decode(errors="backslashreplace")
+                else:
+                    files[path] = content
+        except LookupError:
+            raise SourceError(
+                f"the commit {revision.short} does not exist (any more)",
+                where=self.name,
+                fix=f"fetch what {revision.branch} is at now; a forced push may have removed it",
+            ) from None
+        return Artifact(revision, files, f"sha256:{digest.hexdigest()}", links)
+
+    def _entry(self, commit: str, path: str) -> Entry:
+        entry = self._database.find(commit, path)
+        if entry is None:
+            raise ForgeError(
+                f"there is no such file in {commit[:7]}", where=path, fix="look at `files()`"
+            )
+        return entry
+
+    def _replaced(self, parent: str, path: str, edits: Mapping[str, bytes | None]) -> Entry | None:
+        """What a path holds so far; a file can neither replace a folder nor lie within a file."""
+        above = path.rpartition("/")[0]
+        while above:
+            entry = self._database.find(parent, above) if parent else None
+            if edits.get(above) is not None or (
+                entry is not None and not entry.is_folder and above not in edits
+            ):
+                raise ForgeError(f"{above} is a file", where=path, fix="delete that file first")
+            above = above.rpartition("/")[0]
+        old = self._database.find(parent, path) if parent else None
+        if old is not None and old.is_folder:
+            raise ForgeError("this is a folder", where=path, fix="name a file in it")
+        return old
+
+    def _push(self, commit: str, branch: str) -> None:
+        """Push to the repository from itself: Git receives it, and runs hooks, as from afar."""
+        git("push", "--quiet", ".", f"{commit}:refs/heads/{branch}", cwd=self.path)
