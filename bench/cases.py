@@ -7,13 +7,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 from bench.harness import Figure, each, seconds
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
-from gitops_lab.model import Object
+from gitops_lab.model import Object, ObjectKey
 from gitops_lab.sandbox import ArmDescription, Sandbox
 
 COMMAND = Path(sys.executable).parent / "gitops-lab"
@@ -107,16 +107,32 @@ def apply(rounds: int) -> list[Figure]:
     """Server-side apply of a Deployment that nothing and something is changed in."""
     with Sandbox("pull", seed=1, observe=False) as world:
         cluster = world["pull"].kubectl
-        body = _deployment(2)
-        cluster.apply(body, manager="bench")
+        cluster.apply(_deployment(2), manager="bench")
         numbers = count(3)
-        same = each(lambda: cluster.apply(body, manager="bench"), times=500, rounds=rounds)
-        changed = each(
-            lambda: cluster.apply(_deployment(next(numbers)), manager="bench"),
-            times=500, rounds=rounds,
-        )  # fmt: skip
+
+        def apply_the_same() -> None:
+            cluster.apply(_deployment(2), manager="bench")
+
+        words = cycle((dict(reversed(_deployment(2).items())), _deployment(2)))
+
+        def apply_in_other_words() -> None:  # what was applied last is no help then
+            cluster.apply(next(words), manager="bench")
+
+        def apply_another() -> None:
+            cluster.apply(_deployment(next(numbers)), manager="bench")
+
+        same = each(apply_the_same, times=500, rounds=rounds)
+        reworded = each(apply_in_other_words, times=500, rounds=rounds)
+        before = cluster.get(ObjectKey("apps", "Deployment", "default", "web"))
+        assert before is not None and before["metadata"]["generation"] == 1
+        changed = each(apply_another, times=500, rounds=rounds)
+        after = cluster.get(ObjectKey("apps", "Deployment", "default", "web"))
+        assert after is not None and after["spec"]["replicas"] == next(numbers) - 1
     return [
         Figure("apply, nothing changes", _per_second(same), "per s", 2000),
+        Figure(
+            "apply, nothing changes but the order of keys", _per_second(reworded), "per s", 2000
+        ),
         Figure("apply, something changes", _per_second(changed), "per s", 1000),
     ]
 
