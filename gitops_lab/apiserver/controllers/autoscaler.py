@@ -120,7 +120,7 @@ class Autoscalers(Controller):
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The autoscaler; those of a workload; those of a namespace if a pod's readiness moves."""
-        group, plural, namespace, name = event.key
+        _, plural, namespace, name = event.key
         if plural == "horizontalpodautoscalers":
             return ((namespace, name),)
         found = self.api.store.list("autoscaling", "horizontalpodautoscalers", namespace)
@@ -166,6 +166,9 @@ class Autoscalers(Controller):
             )
             return looks if is_changed or not history.is_settled else None
         if history.synced < now:
+            if history.recommendations and history.synced < now - PERIOD:
+                # It slept, since nothing moved: it would have said the same all the time.
+                history.recommendations.append((now - PERIOD, history.recommendations[-1][1]))
             history.synced = now
             self._sync(autoscaler, history, now)
         return None if history.is_settled else now + PERIOD
@@ -488,6 +491,7 @@ def _is_tolerable(ratio: float, rules: dict[str, Any]) -> bool:
 
 
 def _fastest_up(rules: dict[str, Any], current: int, history: History, now: float) -> int:
+    """The size that scaling up may reach now by an autoscaler's own policies."""
     if rules.get("selectPolicy") == "Disabled":
         return current
     limits = []
@@ -498,10 +502,12 @@ def _fastest_up(rules: dict[str, Any], current: int, history: History, now: floa
         else:
             limits.append(ceil(start * (1 + policy["value"] / 100)))
     choose = min if rules.get("selectPolicy") == "Min" else max
-    return choose(limits, default=max(2 * current, 4))
+    fastest: int = choose(limits, default=max(2 * current, 4))
+    return fastest
 
 
 def _fastest_down(rules: dict[str, Any], current: int, history: History, now: float) -> int:
+    """The size that scaling down may reach now by an autoscaler's own policies."""
     if rules.get("selectPolicy") == "Disabled":
         return current
     limits = []
@@ -512,7 +518,8 @@ def _fastest_down(rules: dict[str, Any], current: int, history: History, now: fl
         else:
             limits.append(floor(start * (1 - policy["value"] / 100)))
     choose = max if rules.get("selectPolicy") == "Min" else min
-    return choose(limits, default=0)
+    fastest: int = choose(limits, default=0)
+    return fastest
 
 
 def _moved(moves: list[tuple[float, int]], policy: dict[str, Any], now: float) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers.index import Indexes
@@ -41,7 +41,7 @@ Ports = tuple[tuple[tuple[str, Any], ...], ...]
 class Services(Controller):
     """What the two controllers have in common: they look at Services and the pods they select."""
 
-    watches = (("", "services"), ("", "pods"))
+    watches: ClassVar[tuple[tuple[str, str], ...] | None] = (("", "services"), ("", "pods"))
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The Service, or every Service that selects a pod or did before it changed."""

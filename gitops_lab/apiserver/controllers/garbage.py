@@ -60,7 +60,7 @@ class GarbageCollector(Controller):
                 *((namespace, each["uid"]) for each in before if each not in owners),
             ]
         if event.type == "DELETED":
-            # The event comes after this one's own look at it: dependents are still known.
+            # Dependents stay known under a uid that is gone, until they are gone themselves.
             dependents = self._dependents.get(metadata["uid"], ())
             return [
                 *((self._keys[uid][2], uid) for uid in dependents if uid in self._keys),

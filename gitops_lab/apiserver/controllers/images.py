@@ -185,6 +185,11 @@ class Catalogue:
         behaviour = replace(behaviour or self.behaviour(pattern), **changed)
         return Catalogue(((pattern, behaviour), *self.rules), self.otherwise)
 
+    def steady(self) -> Catalogue:
+        """The same catalogue without jitter: every time is met to the instant."""
+        rules = tuple((pattern, replace(each, jitter=0)) for pattern, each in self.rules)
+        return Catalogue(rules, replace(self.otherwise, jitter=0))
+
     def behaviour(self, image: str) -> Behaviour:
         """How an image behaves."""
         for pattern, behaviour in self.rules:

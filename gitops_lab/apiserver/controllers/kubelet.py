@@ -247,7 +247,7 @@ class Kubelet(Controller):
         if not all(each.is_done for each in life.main):
             return due
         for each in life.init:
-            if is_sidecar(each) and each.is_running:
+            if is_sidecar(each):
                 each.stop(around, 30, f"Stopping container {each.name}")
         return _earliest([each.due for each in life.init])
 

@@ -75,9 +75,9 @@ def phase(life: Life, policy: str) -> str:
     if any(each.is_done and each.exit_code != 0 for each in life.init):
         return "Failed"
     waits = any(each.state.get("waiting") and not each.last for each in life.main)
-    if waits or not life.is_initialized and not any(each.container_id for each in life.main):
+    if waits or not (life.is_initialized or any(each.container_id for each in life.main)):
         return "Pending"
-    if not all(each.is_done for each in life.main):
+    if not all(each.is_done for each in life.main) or any(each.is_running for each in life.init):
         return "Running"
     return "Succeeded" if all(each.exit_code == 0 for each in life.main) else "Failed"
 

@@ -141,8 +141,9 @@ def timeline(
         moments += _unhealthy(probe, answers, silent_again)
     else:
         ready = started if is_task else max(started, answers)
-        unready = silent_again
-    moments += [Moment(ready, Turn.READY), Moment(unready, Turn.UNREADY)]
+        unready = max(silent_again, ready)
+    if ready < inf:
+        moments += [Moment(ready, Turn.READY), Moment(unready, Turn.UNREADY)]
     if "livenessProbe" in container:
         probe = Probe.of("Liveness", container["livenessProbe"], started, start)
         moments += _failing(probe, started, answers, silent_again)
