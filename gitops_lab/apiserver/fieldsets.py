@@ -342,7 +342,8 @@ def changes(old: Any, new: Any, node: Node) -> tuple[Fields, Fields]:
     else:
         item = node.item or _ANYTHING
         olds = {element: inner for element, inner, _ in _parts(old, node)}
-        for element, value, _ in _parts(new, node):
+        news = {element: inner for element, inner, _ in _parts(new, node)}
+        for element, value in news.items():
             before = olds.pop(element, None)
             if before is not value and before != value:
                 _change(element, before, value, item, written, removed)
@@ -408,8 +409,10 @@ def merge(live: Any, config: Any, node: Node) -> Any:
 def _merge_lists(live: list[Any], config: list[Any], node: Node) -> list[Any]:
     item = node.item or _ANYTHING
     stated = {item_element(inner, node): inner for inner in config}
-    theirs = {item_element(inner, node): inner for inner in live}
-    there, here = list(theirs), list(stated)
+    there, here = [item_element(inner, node) for inner in live], list(stated)
+    theirs: dict[str, Any] = {}
+    for element, inner in zip(there, live, strict=True):  # a repeated one is not merged into
+        theirs[element] = None if element in theirs else inner
     shared = iter([element for element in here if element in theirs])
     anchor = next(shared, None)  # the next item, in the configuration's order, that both have
     result: list[Any] = []
@@ -418,15 +421,15 @@ def _merge_lists(live: list[Any], config: list[Any], node: Node) -> list[Any]:
         if i < len(there):
             element = there[i]
             if element not in stated:
-                result.append(theirs[element])
+                result.append(live[i])
                 i += 1
                 continue
             if element != anchor:
                 i += 1  # it has its place in the configuration's order
                 continue
         element = here[j]
-        inner = stated[element]
-        result.append(merge(theirs[element], inner, item) if element in theirs else inner)
+        inner, before = stated[element], theirs.get(element)
+        result.append(inner if before is None else merge(before, inner, item))
         j += 1
         if element == anchor:
             anchor = next(shared, None)
@@ -498,4 +501,4 @@ def as_go(value: Any) -> str:
         return f"map[{' '.join(f'{key}:{as_go(value[key])}' for key in sorted(value))}]"
     if type(value) is list:
         return f"[{' '.join(map(as_go, value))}]"
-    return value if isinstance(value, str) else _json(value)
+    return "<nil>" if value is None else value if isinstance(value, str) else _json(value)

@@ -105,7 +105,10 @@ def apply(
     last = next((entry for entry in entries if _identity(entry) == mine), None)
     others = [entry for entry in entries if entry is not last]
 
-    merged: Object = fieldsets.merge(live, config, node)
+    try:
+        merged: Object = fieldsets.merge(live, config, node)
+    except ValueError as error:  # an item of a live list lost its key
+        raise ApiError(500, "", f"failed to create typed live object: {error}") from error
     dropped = fieldsets.difference(last["fieldsV1"], fields) if last else {}
     if dropped:
         kept = stated
@@ -169,7 +172,10 @@ def track(
     if old is not None and not entries:
         return _with_entries(new, [])
 
-    written, removed = fieldsets.changes(old or {}, new, node)
+    try:
+        written, removed = fieldsets.changes(old or {}, new, node)
+    except ValueError:  # a list has items without keys: the write counts more than the record
+        return _with_entries(new, entries)
     written = _within_reach_of(written, subresource, status_apart)
     removed = _within_reach_of(removed, subresource, status_apart)
     mine = (manager, operation, api_version or new["apiVersion"], subresource)
@@ -250,7 +256,8 @@ def _within_reach(config: Object, subresource: str, status_apart: bool) -> Objec
 def _within_reach_of(fields: Fields, subresource: str, status_apart: bool) -> Fields:
     """The changes that a request can have made itself; see `_within_reach`."""
     if subresource == "status":
-        return {"f:status": fields["f:status"]} if "f:status" in fields else {}
+        # metadata too: Deployments' controller annotates the revision in a status write
+        return {each: fields[each] for each in ("f:metadata", "f:status") if each in fields}
     if status_apart and "f:status" in fields:
         return {element: below for element, below in fields.items() if element != "f:status"}
     return fields
