@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         "--arms",
         default="",
         metavar="NAME,…",
-        help="standard arms, separated by commas, or `all` (default: push-on-commit,pull+self-heal)",
+        help="standard arms, comma-separated, or `all` (default: push-on-commit,pull+self-heal)",
     )
     demo.add_argument(
         "--manifests", type=Path, metavar="DIR", help="tell the story with this folder of manifests"

@@ -127,13 +127,18 @@ HOW_MANY_ORPHANS = Question(
 )
 
 
+STYLE = """<style>
+table.diff { font: 12px monospace }
+table.diff .diff_add, table.diff .diff_chg, table.diff .diff_sub { background: #fff3d6 }
+</style>"""
+
+
 def sources() -> Markup:
-    """The two deployers' own source, side by side."""
-    texts = [inspect.getsource(module).splitlines() for module in (push, pull)]
-    style = "<style>table.diff {font: 12px monospace} .diff_add, .diff_chg, .diff_sub {background: #fff3d6}</style>"
-    rows = difflib.HtmlDiff(wrapcolumn=72).make_table(*texts, "push.py", "pull.py")
-    words = "\n".join(difflib.unified_diff(*texts, "push.py", "pull.py", lineterm=""))
-    return Markup(style + rows, words)
+    """The two deployers' own source, side by side; what differs is marked."""
+    left, right = (inspect.getsource(module).splitlines() for module in (push, pull))
+    table_ = difflib.HtmlDiff(wrapcolumn=72).make_table(left, right, "push.py", "pull.py")
+    words = difflib.unified_diff(left, right, "push.py", "pull.py", lineterm="")
+    return Markup(STYLE + table_, "\n".join(words))
 
 
 def _last_chapter(world: Sandbox) -> dict[str, Row]:

@@ -192,16 +192,18 @@ class Sandbox:
         images: Catalogue | None = None,
         observe: bool = True,
     ) -> None:
-        self.seed, self.images = seed, images
+        described = _described(arms or ("push-on-commit", "pull+self-heal"))
+        self.seed, self.images, self.observe = seed, images, observe
         self.clock = SimClock()
         self.journal = Journal(self.clock)
         self._directory = tempfile.TemporaryDirectory(prefix="gitops-lab-")
-        self.forge = Forge(Path(self._directory.name), now=self.clock.now)
-        self.repository = self.forge.create("app", branch=BRANCH)
-        self.arms: dict[str, Arm] = {}
-        for description in _described(arms or ("push-on-commit", "pull+self-heal")):
-            self.arms[description.name] = Arm(description, self)
-        self.observe = observe
+        try:
+            self.forge = Forge(Path(self._directory.name), now=self.clock.now)
+            self.repository = self.forge.create("app", branch=BRANCH)
+            self.arms = {each.name: Arm(each, self) for each in described}
+        except BaseException:
+            self._directory.cleanup()
+            raise
         self.clock.after_each.append(self._look)
 
     def random(self, name: str) -> Random:
@@ -216,6 +218,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Remove everything this world has put on disk."""
+        self.forge.close()
         self._directory.cleanup()
 
     def __getitem__(self, arm: str) -> Arm:

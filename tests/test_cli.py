@@ -13,6 +13,8 @@ import pytest
 from gitops_lab import __version__
 from gitops_lab.cli import main
 
+ROOT = Path(__file__).parents[1]
+
 
 def test_the_demo_prints_a_table_and_writes_four_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -65,10 +67,8 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
 
 def test_a_machine_without_git_is_told_so(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "gitops_lab", "demo", "--output", str(tmp_path / "out")],
-        env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1],
-    )  # fmt: skip
+    command = [sys.executable, "-m", "gitops_lab", "demo", "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1
     assert "git" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
@@ -81,10 +81,11 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_help_imports_nothing_heavy() -> None:
+    heavy = ("matplotlib", "git", "yaml", "rich", "kubernetes")
     script = (
         "import sys; from gitops_lab.cli import parser; parser().format_help();"
-        "print([m for m in ('matplotlib', 'git', 'yaml', 'rich', 'kubernetes') if m in sys.modules])"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True,
-                          cwd=Path(__file__).parents[1])  # fmt: skip
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

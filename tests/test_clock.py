@@ -24,7 +24,11 @@ def test_a_step_runs_at_the_instant_it_asked_for() -> None:
 def test_things_due_at_one_instant_run_in_the_order_they_were_added() -> None:
     clock, seen = SimClock(), []
     for name in ("first", "second", "third"):
-        clock.drive(name, lambda now, name=name: seen.append(name))
+
+        def step(_: float, name: str = name) -> None:
+            seen.append(name)
+
+        clock.drive(name, step)
     clock.run(seconds=1)
     assert seen == ["first", "second", "third"]
 

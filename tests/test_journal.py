@@ -29,7 +29,9 @@ def test_a_journal_survives_its_file(tmp_path: Path) -> None:
     journal = Journal(clock)
     journal.record("pull", "fetched", "main@sha1:abc")
     clock.run(seconds=1.5)
-    journal.record("pull", "applied", "Service shop", "in Git, not in the cluster", action="created")
+    journal.record(
+        "pull", "applied", "Service shop", "in Git, not in the cluster", action="created"
+    )
     path = tmp_path / "journal.jsonl"
     journal.write(path)
     assert read(path) == list(journal)
@@ -38,7 +40,12 @@ def test_a_journal_survives_its_file(tmp_path: Path) -> None:
 
 def test_replay_tells_what_a_deployer_answers_for() -> None:
     journal = Journal(SimClock())
-    for subject, action in (("a", "created"), ("b", "configured"), ("c", "failed"), ("a", "deleted")):
+    for subject, action in (
+        ("a", "created"),
+        ("b", "configured"),
+        ("c", "failed"),
+        ("a", "deleted"),
+    ):
         journal.record("pull", "applied", subject, action=action)
     journal.record("pull", "synced", "r", sync="Synced", applied="r")
     journal.record("pull", "health", status="Healthy")

@@ -1,12 +1,24 @@
 """The nouns: keys ignore versions, copies are deep, plans know whether they are empty."""
 
 from gitops_lab.model import (
-    Action, Change, Manifest, ObjectKey, Plan, Revision, copied, join_api_version, split_api_version,
-)  # fmt: skip
+    Action,
+    Change,
+    Manifest,
+    ObjectKey,
+    Plan,
+    Revision,
+    copied,
+    join_api_version,
+    split_api_version,
+)
 
 
 def obj(api_version: str) -> dict[str, object]:
-    return {"apiVersion": api_version, "kind": "Scaler", "metadata": {"name": "a", "namespace": "n"}}
+    return {
+        "apiVersion": api_version,
+        "kind": "Scaler",
+        "metadata": {"name": "a", "namespace": "n"},
+    }
 
 
 def test_a_key_never_holds_the_version() -> None:
@@ -36,9 +48,13 @@ def test_a_copy_shares_nothing() -> None:
 def test_a_plan_is_synced_when_it_neither_writes_nor_fails() -> None:
     key = ObjectKey("", "Service", "n", "a")
     for action, synced in {
-        Action.UNCHANGED: True, Action.SKIPPED: True, Action.CREATED: False,
-        Action.CONFIGURED: False, Action.DELETED: False, Action.FAILED: False,
-    }.items():  # fmt: skip
+        Action.UNCHANGED: True,
+        Action.SKIPPED: True,
+        Action.CREATED: False,
+        Action.CONFIGURED: False,
+        Action.DELETED: False,
+        Action.FAILED: False,
+    }.items():
         assert Plan((Change(key, action, ""),)).is_synced is synced, action
 
 

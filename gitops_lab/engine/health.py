@@ -42,7 +42,7 @@ def assess(obj: Object | None) -> Health:
 
 
 def overall(objects: Iterable[tuple[ObjectKey, Object | None]]) -> Health:
-    """The health of a whole: its worst object's, in Argo CD's order (3.5), and which one that is."""
+    """The health of a whole: its worst object's, in Argo CD's order (3.5), and which that is."""
     healths = ((key, assess(obj)) for key, obj in objects)
     key, worst = max(healths, key=lambda pair: SEVERITY[pair[1].status], default=(None, HEALTHY))
     return worst if worst.is_healthy else Health(worst.status, f"{key}: {worst.message}")

@@ -1,7 +1,7 @@
 """The inventory: which objects a deployer applied, so that it can prune them when Git drops them.
 
-Its written form is that of Flux's kustomize-controller 1.9: `{id: <namespace>_<name>_<group>_<Kind>,
-v: <version>}`.
+Its written form is that of Flux's kustomize-controller 1.9: a list of
+`{id: <namespace>_<name>_<group>_<Kind>, v: <version>}`.
 """
 
 from __future__ import annotations

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitops_lab.engine.render import render
-
 from gitops_lab.engine.apply import apply, prune
 from gitops_lab.engine.health import overall
 from gitops_lab.engine.inventory import Inventory, after
 from gitops_lab.engine.plan import SyncPolicy, plan
+from gitops_lab.engine.render import render
 from gitops_lab.journal import Pen
 from gitops_lab.model import (
     Action,

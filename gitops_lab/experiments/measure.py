@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from gitops_lab.journal import Entry
@@ -39,8 +40,8 @@ class Row:
         chapter: the chapter's title.
         in_sync: whether live state was what Git says when the chapter ended.
         health: the worst health of what Git wants when the chapter ended.
-        applied_after: seconds from the chapter's event until live state was what Git says; None
-            if that did not come about in the chapter.
+        applied_after: seconds from the chapter's event until live state was what Git says, with
+            no new orphan; None if that did not come about in the chapter.
         healthy_after: seconds until it was healthy as well; None likewise.
         drift_seconds: how long live state was not what the deployer itself had applied last.
         orphans: live objects at the end that Git does not have any more.
@@ -122,7 +123,9 @@ def measure(entries: Iterable[Entry], *, until: float | None = None) -> Measurem
 def _chapters(journal: Sequence[Entry]) -> list[tuple[str, float, float]]:
     begins = [(entry.subject, entry.at) for entry in journal if entry.event == "chapter"]
     return [
-        (title, start, stop) for (title, start), (_, stop) in zip(begins, begins[1:], strict=False)
+        (title, start, stop)
+        for (title, start), (_, stop) in pairwise(begins)
+        if stop > start  # the entry that closes a story may stand there twice
     ]
 
 
@@ -131,7 +134,7 @@ def _spans(journal: Sequence[Entry], arm: str, origin: float, end: float) -> tup
     ends = [entry.at for entry in seen[1:]] + [end]
     return tuple(
         Span(
-            start=entry.at - origin,
+            start=max(entry.at, origin) - origin,
             end=stop - origin,
             in_sync=entry.data["in_sync"],
             drifted=entry.data["drifted"],
@@ -140,7 +143,7 @@ def _spans(journal: Sequence[Entry], arm: str, origin: float, end: float) -> tup
             why=entry.why,
         )
         for entry, stop in zip(seen, ends, strict=True)
-        if stop > entry.at  # of several at one instant, the last is what came of it
+        if stop > max(entry.at, origin)  # of several at one instant, the last is what came of it
     )
 
 
@@ -172,6 +175,13 @@ def _row(
     inside = [span for span in spans if span.end > start and span.start < stop]
     last = inside[-1]
     after = [span for span in inside if event is not None and span.end > event]
+    before = {
+        orphan
+        for span in spans
+        if event is not None and span.start < event
+        for orphan in span.orphans
+    }
+    done = [span for span in after if span.in_sync and before.issuperset(span.orphans)]
 
     def since_event(reached: Iterable[Span]) -> float | None:
         first = next(iter(reached), None)
@@ -182,8 +192,8 @@ def _row(
         chapter=title,
         in_sync=last.in_sync,
         health=last.health,
-        applied_after=since_event(span for span in after if span.in_sync),
-        healthy_after=since_event(s for s in after if s.in_sync and s.health == "Healthy"),
+        applied_after=since_event(done),
+        healthy_after=since_event(span for span in done if span.health == "Healthy"),
         drift_seconds=sum(
             min(span.end, stop) - max(span.start, start) for span in inside if span.drifted
         ),

@@ -14,6 +14,9 @@ from gitops_lab.sandbox import Sandbox
 SHOP = Path(__file__).parent / "shop"
 """The small application that the story is told with by default."""
 
+SETTLING = 1.5
+"""Minutes before the story: an agent that is installed this instant would look at this instant."""
+
 LARGEST = 4 * 1024 * 1024
 """A file that is larger, in bytes, is certainly no manifest."""
 
@@ -58,6 +61,7 @@ class Story:
 
     def tell(self) -> Iterator[Chapter]:
         """Live through the story; each chapter is yielded when it begins."""
+        self.world.run(minutes=SETTLING)
         for chapter in self.chapters:
             yield chapter
             self.world.chapter(chapter.title)
@@ -94,7 +98,7 @@ class Story:
         changes: dict[str, str | None] = {path: None}
         listing = self.files.get("kustomization.yaml")
         if listing is not None:
-            line = rf"(?m)^\s*-\s*(\./)?{re.escape(path)}\s*(#.*)?\n?"
+            line = rf"(?m)^[ \t]*-[ \t]*(\./)?{re.escape(path)}[ \t]*(#.*)?(\n|$)"
             changes["kustomization.yaml"] = re.sub(line, "", listing)
         self.world.commit(f"Delete {path}", changes)
 
@@ -206,7 +210,7 @@ def with_tag(image: str, tag: str) -> str:
 
 def next_version(image: str) -> str:
     """The same image one version on: the last number of its tag goes up; no tag becomes `v2`."""
-    _, _, tag = image.rpartition("/")[2].partition(":")
+    _, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
     numbers = list(re.finditer(r"\d+", tag))
     if not numbers:
         return with_tag(image, "v2")

@@ -46,7 +46,7 @@ def show(measurement: Measurement) -> None:
 
 def build(measurement: Measurement) -> Table:
     """The table of a story: for each chapter and arm, how it ended and how long that took."""
-    table = Table(title="One stream of commits, told by arm", title_justify="left")
+    table = Table(title="One stream of commits, told by arm", title_justify="left", expand=True)
     for name in ("step", "arm"):
         table.add_column(name, no_wrap=True)
     for name in ("in sync", "healthy"):

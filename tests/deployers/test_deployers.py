@@ -89,7 +89,7 @@ def test_push_fails_the_pipeline_when_an_object_is_refused() -> None:
     with Sandbox("push-on-commit") as world:
         world.commit(
             "bad",
-            {"a.yaml": book("a"), "b.yaml": book("b").replace("data:", "immutable: 3\ndata:")},
+            {"a.yaml": book("a"), "b.yaml": book("b").replace("\ndata:", "\nimmutable: 3\ndata:")},
         )
         world.run(minutes=2)
         (report,) = told(world, "push-on-commit", "reported")
@@ -233,7 +233,7 @@ def test_pull_catches_up_when_git_comes_back() -> None:
 @pytest.mark.parametrize("arm", ["pull+self-heal", "push-on-schedule"])
 def test_what_looks_again_and_again_goes_on_after_a_refusal(arm: str) -> None:
     with Sandbox(arm) as world:
-        world.commit("bad", {"b.yaml": book("b").replace("data:", "immutable: 3\ndata:")})
+        world.commit("bad", {"b.yaml": book("b").replace("\ndata:", "\nimmutable: 3\ndata:")})
         world.run(minutes=10)
         assert told(world, arm, "reported")[-1].data["state"] == "failure"
         world.commit("good", {"b.yaml": book("b")})
@@ -252,9 +252,9 @@ def play(world: Sandbox, history: list[dict[str, int]]) -> None:
     before: dict[str, int] = {}
     for wanted in history:
         if wanted != before:
-            changes = {f"{name}.yaml": book(name, wanted[name]) for name in wanted}
-            gone = {f"{name}.yaml": None for name in before.keys() - wanted.keys()}
-            world.commit("change", changes | gone)
+            changes: dict[str, str | None] = {f"{n}.yaml": None for n in sorted(before)}
+            changes |= {f"{name}.yaml": book(name, page) for name, page in wanted.items()}
+            world.commit("change", changes)
         before = wanted
         world.run(minutes=3)
 

@@ -1,5 +1,7 @@
 """Health follows kstatus, kind by kind."""
 
+# ruff: noqa: E501 -- a table reads best one case a line
+
 from typing import Any
 
 import pytest

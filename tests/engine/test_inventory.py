@@ -9,7 +9,9 @@ from gitops_lab.errors import SyncError
 from gitops_lab.model import Action, Change, Manifest, ObjectKey
 
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=1, max_size=8)
-keys = st.builds(ObjectKey, st.sampled_from(["", "apps"]), st.just("Deployment"), names | st.just(""), names)
+keys = st.builds(
+    ObjectKey, st.sampled_from(["", "apps"]), st.just("Deployment"), names | st.just(""), names
+)
 inventories = st.dictionaries(keys, st.sampled_from(["v1", "v2"]), max_size=5)
 
 
@@ -31,7 +33,9 @@ def test_entries_are_written_as_flux_writes_them() -> None:
     assert dump(inventory) == '[{"id": "shop_web_apps_Deployment", "v": "v1"}]'
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"id": "a_b", "v": "v1"}]', '[{"v": "v1"}]', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", '[{"id": "a_b", "v": "v1"}]', '[{"v": "v1"}]', "null"]
+)
 def test_an_unreadable_inventory_is_refused_not_guessed(text: str) -> None:
     with pytest.raises(SyncError, match="inventory cannot be read"):
         load(text)

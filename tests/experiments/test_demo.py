@@ -99,7 +99,7 @@ def test_the_report_needs_nothing_but_itself(tmp_path: Path) -> None:
     demo.run().write(tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "data:image/png;base64," in text
-    assert "http://" not in text and "https://" not in text and "src=\"/" not in text
+    assert "http://" not in text and "https://" not in text and 'src="/' not in text
 
 
 def test_nothing_in_the_results_names_a_place_on_this_machine(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The numbers are a fold over the journal: each is checked against a story short enough to count."""
+"""The numbers are a fold over the journal, checked against a story short enough to count."""
 
 from gitops_lab.experiments.measure import measure, to_json
 from gitops_lab.journal import Entry
@@ -20,8 +20,9 @@ STORY = [
     Entry(200, "story", "chapter", "edit"),
     Entry(210, "pull", "edited", "Service shop"),
     observed(210, in_sync=False, drifted=True, why="port differs"),
-    observed(250, in_sync=True, orphans=("Ingress shop",)),
+    observed(250, in_sync=True),
     Entry(300, "story", "chapter", "nothing"),
+    observed(320, in_sync=True, orphans=("Ingress shop",)),
     Entry(400, "story", "chapter", "end"),
 ]
 
@@ -41,16 +42,25 @@ def test_time_to_applied_and_to_healthy_count_from_the_event() -> None:
 def test_drift_is_counted_while_it_lasts_and_orphans_when_the_chapter_ends() -> None:
     deploy, edit, nothing = measure(STORY).rows
     assert (deploy.drift_seconds, edit.drift_seconds, nothing.drift_seconds) == (0, 40, 0)
-    assert (deploy.orphans, edit.orphans, nothing.orphans) == (
-        (),
-        ("Ingress shop",),
-        ("Ingress shop",),
-    )
+    assert (deploy.orphans, edit.orphans, nothing.orphans) == ((), (), ("Ingress shop",))
 
 
 def test_of_several_observations_at_one_instant_the_last_counts() -> None:
     first = measure(STORY).spans["pull"][0]
     assert (first.start, first.end, first.in_sync) == (0, 30, False)
+
+
+def test_a_deletion_is_applied_when_no_new_orphan_is_left() -> None:
+    story = [
+        Entry(0, "story", "chapter", "before"),
+        observed(0, in_sync=True, orphans=("Ingress old",)),
+        Entry(100, "story", "chapter", "delete"),
+        Entry(100, "forge", "pushed", "abc"),
+        observed(100, in_sync=True, orphans=("Ingress new", "Ingress old")),
+        observed(130, in_sync=True, orphans=("Ingress old",)),
+        Entry(200, "story", "chapter", "end"),
+    ]
+    assert measure(story).rows[1].applied_after == 30
 
 
 def test_drift_across_a_chapter_boundary_is_counted_in_both() -> None:

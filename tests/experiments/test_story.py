@@ -33,7 +33,9 @@ def test_another_tag_leaves_the_registrys_port_alone() -> None:
 
 
 def test_only_the_workloads_own_image_changes(tmp_path: Path) -> None:
-    (tmp_path / "web.yaml").write_text(dump(deployment("web", "shop:1"), deployment("zoo", "shop:10")))
+    (tmp_path / "web.yaml").write_text(
+        dump(deployment("web", "shop:1"), deployment("zoo", "shop:10"))
+    )
     (tmp_path / "b.yaml").write_text(dump(config_map("b")))
     with Sandbox("pull") as world:
         story = Story(world, tmp_path)
