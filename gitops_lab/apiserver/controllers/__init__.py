@@ -24,6 +24,7 @@ from gitops_lab.apiserver.controllers.replicaset import ReplicaSets
 from gitops_lab.apiserver.controllers.scheduler import Scheduler
 from gitops_lab.apiserver.controllers.serviceaccounts import RootCertificates, ServiceAccounts
 from gitops_lab.apiserver.controllers.statefulset import StatefulSets
+from gitops_lab.apiserver.controllers.volumes import Volumes
 
 
 class Controllers(Loop):
@@ -50,6 +51,7 @@ class Controllers(Loop):
                 RootCertificates(api, indexes),
                 Autoscalers(api, indexes, usage=self.kubelet.usage),
                 *workloads(api, indexes),
+                Volumes(api, indexes),
                 Scheduler(api, indexes),
                 self.kubelet,
                 EndpointSlices(api, indexes, rng=rng),

@@ -377,7 +377,8 @@ class Autoscalers(Controller):
         self, spec: dict[str, Any], desired: int, current: int, history: History, report: Report
     ) -> int:
         """The desired number within bounds and not faster than the policies allow."""
-        least, most = spec.get("minReplicas", 1), spec["maxReplicas"]
+        least: int = spec.get("minReplicas", 1)
+        most: int = spec["maxReplicas"]
         rules, now = spec.get("behavior") or {}, report.now
         if desired > current:
             limit = (

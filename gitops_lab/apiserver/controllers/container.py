@@ -22,6 +22,9 @@ BACKOFF_BASE, BACKOFF_MAX = 10.0, 300.0
 SYNC = 1.0
 """Seconds until the kubelet sees that a container ended or a pull failed (its relist period)."""
 
+GRACE = 30.0
+"""Seconds that a container has to stop when it alone is to be restarted."""
+
 LOOKUP = 0.2
 """Seconds to ask the registry whether an image that is here already is still the same."""
 
@@ -182,7 +185,7 @@ class Container:
         self._pulls, self._starts = Backoff(), Backoff()
         if self.is_running:
             text = f"Container {self.name} definition changed, will be restarted"
-            self.stop(around, 30, text)
+            self.stop(around, GRACE, text)
         elif not self.is_done:
             self._later(around.now, self._fetch)
 
@@ -339,7 +342,7 @@ class Container:
             return
         if moment.turn is Turn.KILLED:
             text = f"Container {self.name} {moment.message}, will be restarted"
-            self.stop(around, self.spec.get("terminationGracePeriodSeconds", 30), text)
+            self.stop(around, GRACE, text)
             return
         if moment.turn is Turn.STARTED:
             self.is_started = True

@@ -61,6 +61,7 @@ class Kubelet(Controller):
         self._rng = rng
         self._pods = api.registry.by_kind("v1", "Pod")
         self._nodes = api.registry.by_kind("v1", "Node")
+        self._by_node = indexes.pods_by_node()
         self._numbers: dict[str, int] = {}
         self._disks: dict[str, dict[str, float]] = {}
         self._addresses: dict[str, tuple[dict[str, str], int]] = {}
@@ -78,7 +79,10 @@ class Kubelet(Controller):
         if plural == "pods":
             return ((namespace, name),) if event.object["spec"].get("nodeName") else ()
         if plural == "nodes":
-            return ((namespace, name),)
+            if event.type != "ADDED":
+                return ((namespace, name),)
+            pods = [pod["metadata"] for pod in self._by_node.get(name)]  # bound before it came
+            return [(namespace, name), *((pod["namespace"], pod["name"]) for pod in pods)]
         return [item for item in self._waiting if item[0] == namespace]
 
     def reconcile(self, namespace: str, name: str, now: float) -> float | None:

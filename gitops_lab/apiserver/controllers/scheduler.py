@@ -50,21 +50,16 @@ class Scheduler(Controller):
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The pod if it needs a node; all that found none, if a node or room on one appears."""
-        item = event.key[2:]
+        item, obj, old = event.key[2:], event.object, event.old
         if event.key[1] == "nodes":
-            is_news = event.old is None or _offers(event.old) != _offers(event.object)
+            is_news = old is None or _offers(old) != _offers(obj)
             return list(self._unschedulable) if is_news else ()
-        if event.type != "DELETED" and not event.object["spec"].get("nodeName"):
-            old = event.old
-            is_same = old is not None and item in self._unschedulable and _asks(old) == _asks(
-                event.object
-            )  # fmt: skip
-            return () if is_same else (item,)
-        if event.type == "DELETED" or (is_over(event.object) and not is_over(event.old or {})):
-            return [*self._unschedulable, item] if item in self._unschedulable else list(
-                self._unschedulable
-            )  # fmt: skip
-        return (item,) if item in self._unschedulable else ()
+        if event.type == "DELETED" or (is_over(obj) and old is not None and not is_over(old)):
+            return list(self._unschedulable)
+        if obj["spec"].get("nodeName"):
+            return (item,) if item in self._unschedulable else ()
+        is_known = old is not None and item in self._unschedulable and _asks(old) == _asks(obj)
+        return () if is_known else (item,)
 
     def reconcile(self, namespace: str, name: str, now: float) -> None:
         """Bind the pod if there is a node for it, else report why not."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 
+from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.pods import is_active
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
@@ -162,10 +164,6 @@ def test_owners_are_known_to_a_new_garbage_collector(world: World) -> None:
     config(world, "dependent", reference(owner))
     anew = World()
     anew.api = world.api
-    from random import Random
-
-    from gitops_lab.apiserver.controllers import Controllers
-
     anew.controllers = Controllers(world.api, rng=Random(2))
     resource = world.resource("ConfigMap")
     world.api.delete(resource, "owner", namespace="default")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
 
+from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Behaviour, Catalogue
 from gitops_lab.clock import EPOCH, timestamp
 from gitops_lab.model import Object
@@ -313,17 +317,20 @@ def test_another_image_ends_the_wait_for_one_that_does_not_exist(world: World) -
 # -- ends and restarts --------------------------------------------------------------------------
 
 
+def has_started(world: World, restarts: int) -> bool:
+    """Whether the container runs after so many restarts."""
+    return world.state() == "running" and world.container()["restartCount"] == restarts
+
+
 def test_a_container_that_crashes_is_restarted_with_real_backoff(world: World) -> None:
     run_pod(world, image="web:crash")
     starts: list[float] = []
-    count = -1
-    while len(starts) < 9:
-        world.until(lambda: world.container()["restartCount"] > count, limit=400)
-        world.until(lambda: world.state() == "running", limit=400)
-        count = world.container()["restartCount"]
-        starts.append(world.now - EPOCH)
+    for count in range(9):
+        started = partial(has_started, world, count)
+        world.until(started, limit=400)
+        starts.append(world.now)
     # It ends a second after each start, and the wait counts from there.
-    waits = [later - earlier - 1 for earlier, later in zip(starts, starts[1:], strict=False)]
+    waits = [later - earlier - 1 for earlier, later in pairwise(starts)]
     assert waits == [1, 10, 20, 40, 80, 160, 300, 300]
 
 
@@ -635,11 +642,16 @@ def test_a_node_that_is_added_later_takes_pods(world: World) -> None:
     assert world.pod()["spec"]["nodeName"] == "extra"
 
 
+def test_a_node_takes_on_pods_that_were_bound_to_it_before_it_came(world: World) -> None:
+    world.create(POD, spec={**spec(), "nodeName": "late"})
+    world.run(10)
+    assert phase(world) == "Pending"
+    world.create("{apiVersion: v1, kind: Node, metadata: {name: late}}")
+    world.run(10)
+    assert world.state() == "running"
+
+
 def test_a_new_kubelet_goes_on_where_the_old_one_stopped(world: World) -> None:
-    from random import Random
-
-    from gitops_lab.apiserver.controllers import Controllers
-
     world.create(POD)
     run = {"name": "looping"}
     world.create(POD, metadata=run, spec=spec(image="web:crash"))
