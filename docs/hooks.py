@@ -56,12 +56,12 @@ def told() -> demo.Demo:
 
 def demo_table() -> str:
     """The demo's table, with the reasons for how each step ended."""
-    heads = ("step", "arm", "in sync", "healthy", "applied", "healthy", "drift", "orphans", "why")
+    heads = "step, arm, in sync, healthy, applied after, healthy after, drift, orphans, why"
     rows = [
         [cell.plain.replace("|", r"\|") for cell in table.cells(row, repeated=False)]
         for row in told().measurement.rows
     ]
-    return markdown_table(heads, rows)
+    return markdown_table(heads.split(", "), rows)
 
 
 def arms() -> str:

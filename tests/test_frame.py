@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import gitops_lab
+from gitops_lab.experiments.measure import Row
+from gitops_lab.journal import Entry
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -160,6 +163,12 @@ def test_the_package_takes_along_every_file_that_it_reads() -> None:
     }
     assert there <= packed
     assert any(name.endswith(".yaml") for name in packed)
+
+
+def test_the_fields_of_results_and_journal_are_documented() -> None:
+    page = (ROOT / "docs" / "results.md").read_text()
+    names = {field.name for noun in (Row, Entry) for field in fields(noun)} - {"at"}
+    assert {name for name in names if f"`{name}`" not in page} == set()
 
 
 def test_modules_are_named_for_what_they_are() -> None:
