@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_lab.errors import ForgeError
@@ -44,6 +45,19 @@ def environment() -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
     }
+
+
+@contextmanager
+def without_surroundings() -> Iterator[None]:
+    """Hide Git's variables from code in this process that would heed them, as GitPython does.
+
+    They are set where Git itself started this process: in a hook, for instance.
+    """
+    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("GIT_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def git(

@@ -16,7 +16,7 @@ from git import Repo, SymbolicReference
 from git.exc import ODBError
 from git.objects.fun import tree_entries_from_data
 
-from gitops_lab.forge.command import environment
+from gitops_lab.forge.command import environment, without_surroundings
 
 CACHED = 2048
 """Trees, and blobs, that are remembered. Git never changes one, so none ever gets stale."""
@@ -55,7 +55,8 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        self._repo = Repo(path, expand_vars=False)
+        with without_surroundings():
+            self._repo = Repo(path, expand_vars=False)
         self._repo.git.update_environment(
             **environment(), GIT_DIR=str(path), GIT_OBJECT_DIRECTORY=str(path / "objects")
         )
