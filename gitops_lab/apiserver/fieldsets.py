@@ -374,8 +374,6 @@ _BY_VALUE = ("Spec", "Status", "Strategy", "ObjectMeta", "ResourceRequirements",
 
 
 def _is_always_there(name: str, child: Node, parent: Node) -> bool:
-    if not parent.definition:
-        return False  # a custom resource is no Go type
     if child.kind == "struct":
         return child.definition.endswith(_BY_VALUE)
     return child.kind in ("list", "map") and name in parent.required
@@ -490,9 +488,7 @@ def _prune(
         return None
     if not dropped or not is_granular(value, node):
         return value
-    rest = prune(value, dropped, kept or {}, node)
-    stays = rest or (kept is not None and is_member(kept))
-    return rest if stays else None
+    return prune(value, dropped, kept or {}, node)
 
 
 def as_go(value: Any) -> str:

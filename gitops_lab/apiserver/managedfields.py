@@ -190,7 +190,7 @@ def track(
             result.extend(_taken_from([entry], lost))
     if own:
         result.append(_entry(mine, mine[2], now, own))
-    if operation == "Update" and len(result) > MAX_UPDATE_MANAGERS:
+    if len(result) > MAX_UPDATE_MANAGERS:
         result = _without_ancient(result)
     return _with_entries(new, result)
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitops_lab.apiserver import fieldsets, managedfields
-from gitops_lab.apiserver.schema import Node, Schemas, builtin
+from gitops_lab.apiserver.admission import default
+from gitops_lab.apiserver.resources import Registry
+from gitops_lab.apiserver.schema import Node, Schemas, builtin, decode
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
+APPS = Path(__file__).parents[3] / "shared" / "apps"
 T0, T1, T2 = (f"2026-01-05T09:0{minute}:00Z" for minute in range(3))
 
 
@@ -255,6 +260,59 @@ def test_what_only_defaults_add_to_an_atomic_value_is_no_write_once_they_are_bac
     assert managedfields.settle(live, other) is other
 
 
+def test_null_states_nothing() -> None:
+    live = track(None, deployment(replicas=5, paused=True))
+    config = deployment(replicas=None, paused=True)
+    merged = apply(live, config)
+    assert merged["spec"] == {"replicas": 5, "paused": True}
+    assert owned(merged, "flux") == [".spec.paused"]
+
+
+@pytest.mark.skipif(not APPS.is_dir(), reason="the sample applications are not at hand")
+def test_real_applications_applied_again_after_defaulting_are_no_write() -> None:
+    registry = Registry.builtin()
+    kinds = {(resource.api_version, resource.kind): resource for resource in registry.all()}
+    count = 0
+    for path in sorted(APPS.rglob("*.yaml")):
+        for body in yaml.safe_load_all(path.read_text()):
+            resource = kinds.get((body.get("apiVersion"), body.get("kind"))) if body else None
+            if resource is None:
+                continue
+            config, findings = decode(body, resource.node)
+            assert not findings
+
+            def applied(
+                live: Object | None, config: Object = config, of: Node = resource.node
+            ) -> Object:
+                return managedfields.apply(
+                    live,
+                    config,
+                    node=of,
+                    manager="flux",
+                    force=False,
+                    now=T0 if live is None else T1,
+                )
+
+            live = default(applied(None), resource)
+            if not entries(live):
+                continue  # nothing but a name; see the next test
+            assert managedfields.settle(live, default(applied(live), resource)) is live
+            count += 1
+    assert count > 10
+
+
+def test_an_apply_that_states_nothing_but_a_name_leaves_no_record() -> None:
+    """So what defaults add to such an object, a bare Namespace say, was there before the first
+    apply that finds it, on a real server too."""
+    live = apply(None, config_map())
+    assert live == config_map()
+    assert apply(live, config_map()) is live
+    defaulted = {**live, "data": {"color": "blue"}}
+    again = apply(defaulted, config_map())
+    assert [entry["manager"] for entry in entries(again)] == ["before-first-apply"]
+    assert apply(again, config_map(), now=T1) is again
+
+
 # -- Conflicts ------------------------------------------------------------------------------------
 
 
@@ -493,6 +551,8 @@ def test_a_managers_writes_add_up() -> None:
     [entry] = entries(live)
     assert entry["time"] == T1
     assert list(fieldsets.paths(entry["fieldsV1"])) == [".data", ".data.color", ".data.size"]
+    live = track(live, {**live, "data": {"size": "m", "shape": "round"}}, "me")
+    assert owned(live, "me", "Update") == [".data", ".data.shape", ".data.size"]
 
 
 def test_status_is_tracked_apart_and_not_on_the_object_itself() -> None:
@@ -565,9 +625,16 @@ def test_a_client_that_leaves_managed_fields_out_does_not_lose_them() -> None:
     live = apply(None, config_map(color="blue"))
     new = track(live, config_map(color="red"), "me")
     assert owned(new, "me", "Update") == [".data.color"]
-    unsound: list[Any] = [{"operation": "Seize"}]
+
+
+@pytest.mark.parametrize(
+    "flaw",
+    [{"operation": "Seize"}, {"apiVersion": ""}, {"fieldsType": "V0"}, {"fieldsV1": None}],
+)
+def test_managed_fields_that_cannot_be_read_do_not_replace_the_live_ones(flaw: Object) -> None:
+    live = apply(None, config_map(color="blue"))
     body = config_map(color="blue")
-    body["metadata"]["managedFields"] = unsound
+    body["metadata"]["managedFields"] = [{**entries(live)[0], "manager": "thief", **flaw}]
     assert entries(track(live, body, "me")) == entries(live)
 
 
@@ -588,6 +655,16 @@ def test_old_updates_melt_into_ancient_changes() -> None:
     assert managers == ["ancient-changes", *(f"m{index}" for index in range(3, 12))]
     assert owned(live, "ancient-changes", "Update") == [".data", ".data.a0", ".data.a1", ".data.a2"]
     assert entries(live)[0]["time"] == "2026-01-05T09:00:02Z"
+
+
+def test_ancient_changes_survive_a_manager_as_old_and_earlier_by_name() -> None:
+    live = track(None, config_map(a0="1"), "m00")
+    for index in [*range(1, 11), 99]:
+        name = f"m{index:02}" if index < 99 else "aaa"
+        live = track(live, {**live, "data": {**live["data"], f"a{index}": "1"}}, name)
+    assert len(entries(live)) == 10
+    fields = {path for one in entries(live) for path in fieldsets.paths(one["fieldsV1"])}
+    assert fields == {".data"} | {f".data.{name}" for name in live["data"]}
 
 
 def test_a_write_of_items_without_keys_keeps_the_record() -> None:

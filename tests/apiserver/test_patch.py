@@ -266,6 +266,15 @@ def test_two_items_with_the_same_merge_key_both_survive() -> None:
     }
 
 
+def test_live_items_of_the_same_merge_key_stay_where_the_first_one_is() -> None:
+    tcp, web, udp = (
+        {"port": port, "name": name} for port, name in [(53, "t"), (80, "w"), (53, "u")]
+    )
+    patch = {"spec": {"ports": [{"port": 80, "targetPort": 8080}]}}
+    ports = patched({"spec": {"ports": [tcp, web, udp]}}, patch, SERVICE)["spec"]["ports"]
+    assert ports == [tcp, udp, {**web, "targetPort": 8080}]
+
+
 def test_a_patch_that_says_nothing_new_returns_the_object_itself() -> None:
     live = containers("a", "b")
     assert strategic_merge_patch(live, containers("b"), DEPLOYMENT) is live
