@@ -83,6 +83,8 @@ def run_demo(options: argparse.Namespace) -> int:
         print(json.dumps(told.results, indent=2, ensure_ascii=False))
         return 0
     table.show(told.measurement)
-    for path in paths:
-        print(path)
+    print("Seconds of virtual time; a dash is what did not come about while the step lasted.")
+    if "push-on-schedule" not in arms:
+        print("Is it the direction or the loop that makes the difference? Try --arms all.")
+    print("Open", ", ".join(str(path) for path in paths))
     return 0

@@ -148,7 +148,9 @@ class Difference(NamedTuple):
     desired: Any
 
     def __str__(self) -> str:
-        return f"{self.path} is {_short(self.live)}, Git wants {_short(self.desired)}"
+        # The last two steps of a path tell people enough; `path` tells programs all.
+        where = ".".join(self.path.split(".")[-2:])
+        return f"{where} is {_short(self.live)}, Git wants {_short(self.desired)}"
 
 
 def differences(live: Object, merged: Object) -> Iterator[Difference]:

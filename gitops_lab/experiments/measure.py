@@ -5,6 +5,7 @@ A pure fold over journal entries, so the numbers can be had again from a `journa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -213,8 +214,10 @@ def _why(told: Sequence[Entry], last: Span) -> str:
     ]
     if not acted:
         return "nothing to do"
-    more = f" (and {len(acted) - 1} more)" if len(acted) > 1 else ""
-    return f"{acted[0].data['action']} {acted[0].subject}: {acted[0].why}{more}"
+    if len(acted) == 1:
+        return f"{acted[0].data['action']} {acted[0].subject}"
+    counts = Counter(str(entry.data["action"]) for entry in acted)
+    return "; ".join(f"{count} {action}" for action, count in counts.items())
 
 
 def to_json(measurement: Measurement) -> dict[str, Any]:

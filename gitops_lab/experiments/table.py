@@ -6,6 +6,7 @@ import sys
 from contextlib import AbstractContextManager
 from typing import Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -39,26 +40,34 @@ class Progress(AbstractContextManager["Progress"]):
             self._console.print(f"… {what}")
 
 
+NARROW = 130
+"""Columns below which the reasons stand under the table instead of in it."""
+
+
 def show(measurement: Measurement) -> None:
-    """Print the table of a story."""
-    Console(width=None if sys.stdout.isatty() else 150).print(build(measurement))
+    """Print the table of a story, and where to go on from it."""
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    with_why = console.width >= NARROW
+    console.print(build(measurement, with_why=with_why))
+    if not with_why:
+        for row in measurement.rows:
+            console.print(f"{row.chapter}, {row.arm}: {row.why}", overflow="fold", markup=False)
 
 
-def build(measurement: Measurement) -> Table:
+def build(measurement: Measurement, *, with_why: bool = True) -> Table:
     """The table of a story: for each chapter and arm, how it ended and how long that took."""
-    table = Table(title="One stream of commits, told by arm", title_justify="left", expand=True)
-    for name in ("step", "arm"):
+    table = Table(box=SIMPLE_HEAD, expand=with_why, pad_edge=False, collapse_padding=True)
+    for name in ("step", "arm", "in\nsync", "healthy"):
         table.add_column(name, no_wrap=True)
-    for name in ("in sync", "healthy"):
-        table.add_column(name)
-    for name in ("applied", "healthy", "drift", "orphans"):
+    for name in ("to be\napplied", "to be\nhealthy", "drift", "orphans"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("why", ratio=1, no_wrap=True)
+    if with_why:
+        table.add_column("why", ratio=1, no_wrap=True)
     chapter = ""
     for row in measurement.rows:
         if chapter and row.chapter != chapter:
             table.add_section()
-        table.add_row(*cells(row, repeated=row.chapter == chapter))
+        table.add_row(*cells(row, repeated=row.chapter == chapter)[: len(table.columns)])
         chapter = row.chapter
     return table
 
