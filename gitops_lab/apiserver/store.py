@@ -94,6 +94,8 @@ class Store:
         """The objects of a resource, ordered by namespace and name.
 
         Args:
+            group: the API group of the resource.
+            plural: the resource.
             namespace: only those in this namespace; None for all.
             revision: as of this revision instead of now.
 
@@ -149,6 +151,8 @@ class Store:
         """Put an object in place of the one that is there.
 
         Args:
+            key: which object.
+            obj: what takes its place.
             revision: the resourceVersion the writer started from; None if that does not matter.
 
         Returns:
@@ -163,6 +167,7 @@ class Store:
         """Take an object out of the store.
 
         Args:
+            key: which object.
             revision: the resourceVersion it must have; None if that does not matter.
 
         Returns:

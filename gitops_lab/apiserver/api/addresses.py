@@ -81,7 +81,10 @@ def _with_node_ports(service: Object, spec: Object, store: Store, rng: Random) -
         field = f"spec.ports[{index}].nodePort"
         if number:
             if number not in NODE_PORTS:
-                why = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+                why = (
+                    "provided port is not in the valid range. "
+                    "The range of valid ports is 30000-32767"
+                )
                 raise _invalid(service, field, str(number), why)
             if (protocol, number) in taken:
                 raise _invalid(service, field, str(number), "provided port is already allocated")

@@ -5,28 +5,30 @@ Source: the create, update and patch paths of apiserver `endpoints/handlers` (Ku
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.resources import Resource
-from gitops_lab.apiserver.schema import Node, builtin, decode
+from gitops_lab.apiserver.schema import builtin, decode
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object, split_api_version
 
 Warn = Callable[[str], None]
 
 
-def check_header(body: Any, api_version: str, kind: str) -> Object:
-    """The body with apiVersion and kind, if they are those that belong here.
+def with_header(body: Any, api_version: str, kind: str) -> Object:
+    """The body with its apiVersion and kind, which must be those that belong here.
 
     Raises:
         ApiError: 400 BadRequest.
     """
     if not isinstance(body, dict):
         raise refusals.bad_request(
-            f"the object provided is unrecognized (must be of type {kind}): "
-            "couldn't get version/kind; json parse error: cannot unmarshal into Go value"
+            f"the object provided is unrecognized (must be of type {kind}): couldn't get "
+            f"version/kind; json parse error: json: cannot unmarshal {_json_type(body)} into Go "
+            "value of type runtime.TypeMeta"
         )
     given_version, given_kind = body.get("apiVersion"), body.get("kind")
     if given_version == api_version and given_kind == kind:
@@ -36,8 +38,8 @@ def check_header(body: Any, api_version: str, kind: str) -> Object:
         if builtin().node(given_version, given_kind) is None:
             why = f'no kind "{given_kind}" is registered for version "{given_version}"'
         else:
-            here, there = f"{_package(given_version)}.{given_kind}", f"{_group(api_version)}.{kind}"
-            why = f"converting ({here}) to ({there}): unknown conversion"
+            given = f"{split_api_version(given_version)[1]}.{given_kind}"
+            why = f"converting ({given}) to ({_package(api_version)}.{kind}): unknown conversion"
         raise refusals.bad_request(f"{_handled(given_version, given_kind, kind)}: {why}")
     if given_version != api_version:
         raise refusals.bad_request(
@@ -54,7 +56,7 @@ def decoded(
     validation: str,
     warn: Warn,
     known: Object | None = None,
-    is_patch: bool = False,
+    patch: Any = None,
 ) -> Object:
     """The body as the server's decoder leaves it.
 
@@ -62,57 +64,57 @@ def decoded(
         body: the object, with its apiVersion and kind.
         resource: what it is sent to.
         validation: what becomes of unknown fields (see `Options.field_validation`).
-        warn: is told of unknown fields if they are not to be refused.
+        warn: is told of unknown fields if they are neither refused nor ignored.
         known: an object that was decoded before; what the body shares with it is not looked at.
-        is_patch: whether this is the outcome of a patch, which words its refusals otherwise.
+        patch: the patch that the body is the outcome of; refusals quote it. (The real server
+            quotes the whole outcome of a JSON or merge patch, which nobody can read.)
 
     Raises:
-        ApiError: 400 BadRequest, or 422 Invalid for a patch.
+        ApiError: 400 BadRequest; for the outcome of a patch, 422 Invalid.
     """
-    obj, faults = _decode(body, resource.node, known)
-    unknown, wrong = faults
+    obj, unknown, wrong = _decode(body, resource, known)
     if wrong:
-        raise _refusal(resource, wrong[0], is_patch)
+        raise _refusal(resource, wrong[0], patch)
     if unknown and validation == "Strict":
-        raise _refusal(resource, f"strict decoding error: {', '.join(unknown)}", is_patch)
-    if unknown and validation != "Ignore":
+        raise _refusal(resource, f"strict decoding error: {', '.join(unknown)}", patch)
+    if validation != "Ignore":
         for each in unknown:
             warn(each)
     return obj
 
 
-def canonical(config: Object, resource: Resource) -> Object:
+def canonical(config: Object, resource: Resource) -> tuple[Object, ApiError | None]:
     """An apply configuration with its quantities and times spelled as they are stored.
 
-    Fields that the kind does not have stay in: server-side apply refuses them itself.
-
-    Raises:
-        ApiError: 400 BadRequest for a value of the wrong type.
+    Returns:
+        The configuration, unchanged if anything is wrong with it, and the decoder's refusal of a
+        value, for which server-side apply may have words of its own.
     """
-    obj, (unknown, wrong) = _decode(config, resource.node, None)
-    if wrong:
-        raise _refusal(resource, wrong[0], False)
-    return config if unknown else obj
+    obj, unknown, wrong = _decode(config, resource, None)
+    refusal = _refusal(resource, wrong[0], None) if wrong else None
+    return (config if unknown or wrong else obj), refusal
 
 
 def _decode(
-    body: Object, node: Node, known: Object | None
-) -> tuple[Object, tuple[list[str], list[str]]]:
+    body: Object, resource: Resource, known: Object | None
+) -> tuple[Object, list[str], list[str]]:
+    """The object, what is said of its unknown fields, and what of its values of the wrong type."""
     fresh = body
     if known is not None:
         fresh = {key: value for key, value in body.items() if value is not known.get(key)}
-    obj, findings = decode(fresh, node)
+    obj, findings = decode(fresh, resource.node)
     if obj is fresh:
         obj = body
-    elif known is not None:
-        shared = {key: value for key, value in body.items() if key not in fresh}
-        obj = {**shared, **obj}
-    return obj, (findings.warnings, [fault.message for fault in findings.invalid])
+    elif fresh is not body:
+        kept = (key for key in body if key in obj or key not in fresh)
+        obj = {key: obj[key] if key in fresh else body[key] for key in kept}
+    return obj, findings.warnings, [fault.message for fault in findings.invalid]
 
 
-def _refusal(resource: Resource, why: str, is_patch: bool) -> ApiError:
-    if is_patch:
-        cause = ("FieldValueInvalid", f"Invalid value: {why}", "patch")
+def _refusal(resource: Resource, why: str, patch: Any) -> ApiError:
+    if patch is not None:
+        quoted = json.dumps(_in_go(patch), ensure_ascii=False)
+        cause = ("FieldValueInvalid", f"Invalid value: {quoted}: {why}", "patch")
         return refusals.invalid("", "", "", [cause])
     handled = _handled(resource.api_version, resource.kind, resource.kind)
     return refusals.bad_request(f"{handled}: {why}")
@@ -124,11 +126,21 @@ def _handled(api_version: str, kind: str, wanted: str) -> str:
 
 
 def _package(api_version: str) -> str:
-    """The name of the Go package in which a version's types are."""
-    return split_api_version(api_version)[1]
+    """The name of the Go package that holds a group's internal types."""
+    return split_api_version(api_version)[0].partition(".")[0] or "core"
 
 
-def _group(api_version: str) -> str:
-    """The name of the Go package in which a group's internal types are."""
-    group = split_api_version(api_version)[0]
-    return group.partition(".")[0] or "core"
+def _in_go(value: Any) -> str:
+    """A value as Go prints it with `%+v`."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_in_go(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(_in_go(each) for each in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "<nil>" if value is None else str(value)
+
+
+def _json_type(value: Any) -> str:
+    names = {list: "array", str: "string", bool: "bool", type(None): "null"}
+    return names.get(type(value), "number")

@@ -9,6 +9,8 @@ Source: `BeforeDelete` and `updateForGracefulDeletionAndFinalizers` of the gener
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.api.options import Options
 from gitops_lab.apiserver.resources import Resource
@@ -53,14 +55,14 @@ def check(obj: Object, resource: Resource, options: Options) -> None:
             f"the UID in the precondition ({options.uid}) does not match the UID in record "
             f"({metadata['uid']}). The object might have been deleted and then recreated"
         )
-        raise refusals.conflict(resource.group, resource.plural, name, why)
+        raise refusals.conflict(resource.group, resource.kind, name, why)
     if options.resource_version and options.resource_version != metadata["resourceVersion"]:
         why = (
             f"the ResourceVersion in the precondition ({options.resource_version}) does not match "
             f"the ResourceVersion in record ({metadata['resourceVersion']}). The object might "
             "have been modified"
         )
-        raise refusals.conflict(resource.group, resource.plural, name, why)
+        raise refusals.conflict(resource.group, resource.kind, name, why)
     if resource.kind == "Namespace" and name in _PROTECTED:
         raise refusals.forbidden("", "namespaces", name, "this namespace may not be deleted")
 
@@ -76,18 +78,16 @@ def marked(obj: Object, resource: Resource, options: Options, now: float) -> Obj
     """
     if resource.kind == "Namespace" and not resource.group:
         return _namespace(obj, now)
-    finalizers = _finalizers(obj, resource, options)
-    grace = _grace(obj, resource, options)
-    metadata = obj["metadata"]
-    pending = metadata.get("deletionGracePeriodSeconds") or 0
-    if "deletionTimestamp" in metadata:
-        # Only a shorter wait can be asked for once the wait has begun.
-        if pending and (options.grace_period is None or grace >= pending):
-            return obj
-        if not finalizers and not grace:
-            return None
-    elif not finalizers and not grace:
+    finalizers, grace = _finalizers(obj, resource, options), _grace(obj, resource, options)
+    if not finalizers and not grace:
         return None
+    metadata = obj["metadata"]
+    if (
+        metadata.get("deletionTimestamp")
+        and metadata.get("deletionGracePeriodSeconds", 0) == grace
+        and metadata.get("finalizers", []) == finalizers
+    ):
+        return obj
     return _waiting(obj, finalizers, grace, now)
 
 
@@ -106,12 +106,14 @@ def _waiting(obj: Object, finalizers: list[str], grace: int, now: float) -> Obje
     metadata = {key: value for key, value in before.items() if key != "finalizers"}
     if finalizers:
         metadata["finalizers"] = finalizers
-    if "deletionTimestamp" not in before or before.get("deletionGracePeriodSeconds", 0) != grace:
-        started = now
-        metadata["deletionTimestamp"] = timestamp(started + grace)
-        metadata["deletionGracePeriodSeconds"] = grace
-    if "deletionTimestamp" not in before and before.get("generation", 0) > 0:
+    if "deletionTimestamp" in before:
+        # A shorter wait is counted from when the longer one began.
+        waited = before.get("deletionGracePeriodSeconds", 0)
+        now = datetime.fromisoformat(before["deletionTimestamp"]).timestamp() - waited
+    elif before.get("generation", 0) > 0:
         metadata["generation"] = before["generation"] + 1
+    metadata["deletionTimestamp"] = timestamp(now + grace)
+    metadata["deletionGracePeriodSeconds"] = grace
     return {**obj, "metadata": metadata}
 
 
@@ -132,13 +134,18 @@ def _grace(obj: Object, resource: Resource, options: Options) -> int:
     """How many seconds a pod has to stop; anything but a pod has none."""
     if resource.kind != "Pod" or resource.group:
         return 0
-    spec, phase = obj["spec"], obj.get("status", {}).get("phase")
-    if not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
+    asked = options.grace_period
+    if asked is not None and asked < 0:
+        asked = 1
+    metadata, spec = obj["metadata"], obj["spec"]
+    if "deletionTimestamp" in metadata:
+        # It waits already; only a shorter wait can be asked for.
+        pending: int = metadata.get("deletionGracePeriodSeconds", 0)
+        return pending if asked is None else min(asked, pending)
+    if not spec.get("nodeName") or obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return 0  # no kubelet will ever report that it has stopped
-    grace = options.grace_period
-    if grace is None:
-        grace = spec.get("terminationGracePeriodSeconds", 30)
-    return int(grace) if grace >= 0 else 1
+    grace = spec.get("terminationGracePeriodSeconds", 30) if asked is None else asked
+    return grace if grace >= 0 else 1
 
 
 def _finalizers(obj: Object, resource: Resource, options: Options) -> list[str]:

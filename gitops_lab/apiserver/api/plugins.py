@@ -7,7 +7,6 @@ are stored but bind nobody), the default StorageClass and IngressClass, webhooks
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -126,16 +125,14 @@ def _projection() -> dict[str, Any]:
 
 
 def _priority(pod: Object, spec: Object, store: Store) -> None:
-    classes: Callable[[], list[Object]] = lambda: store.list(  # noqa: E731
-        "scheduling.k8s.io", "priorityclasses", ""
-    )
     name = spec.get("priorityClassName")
     if name:
         chosen = store.get(("scheduling.k8s.io", "priorityclasses", "", name))
         if chosen is None:
             raise _forbidden(pod, f"no PriorityClass with name {name} was found")
     else:
-        usual = [each for each in classes() if each.get("globalDefault")]
+        classes = store.list("scheduling.k8s.io", "priorityclasses")
+        usual = [each for each in classes if each.get("globalDefault")]
         chosen = min(usual, key=lambda each: each["value"], default=None)
         if chosen is not None:
             spec["priorityClassName"] = chosen["metadata"]["name"]

@@ -6,6 +6,7 @@ Source: pkg/registry/core/pod/storage (BindingREST, EvictionREST), Kubernetes 1.
 from __future__ import annotations
 
 from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.api.options import Options
 from gitops_lab.apiserver.selectors import label_selector
 from gitops_lab.apiserver.store import Store
 from gitops_lab.errors import ApiError
@@ -94,6 +95,20 @@ def budget_for(pod: Object, store: Store) -> Object | None:
     return budget
 
 
+def deletion_of(eviction: Object, options: Options) -> Options:
+    """How a pod is deleted that is evicted."""
+    asked = eviction.get("deleteOptions") or {}
+    preconditions = asked.get("preconditions") or {}
+    return Options(
+        dry_run=options.dry_run or bool(asked.get("dryRun")),
+        grace_period=asked.get("gracePeriodSeconds"),
+        propagation=asked.get("propagationPolicy", ""),
+        uid=preconditions.get("uid", ""),
+        resource_version=preconditions.get("resourceVersion", ""),
+        user=options.user,
+    )
+
+
 def charged(budget: Object, pod: str, now: str) -> Object:
     """A budget with one disruption fewer to spend, and the pod it was spent on."""
     status = budget["status"]
@@ -112,10 +127,8 @@ def _check(budget: Object) -> None:
     if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
         why = f"The disruption budget {name} is still being processed by the server."
     elif len(status.get("disruptedPods") or ()) > _MOST_DISRUPTED:
-        message = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
-        raise ApiError(
-            403, "Forbidden", f'poddisruptionbudgets.policy "{name}" is forbidden: {message}'
-        )
+        why = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+        raise refusals.forbidden("policy", "poddisruptionbudgets", name, why)
     elif status.get("disruptionsAllowed", 0) <= 0:
         why = (
             f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods "

@@ -12,6 +12,9 @@ from gitops_lab.model import Object
 
 API_VERSION, KIND = "autoscaling/v1", "Scale"
 
+RESOURCE = Resource("autoscaling", "v1", KIND, "scales", "scale", namespaced=True)
+"""What a Scale is checked as. Nobody serves it on its own: it is a view of something else."""
+
 
 def scale_of(obj: Object) -> Object:
     """The Scale of a workload."""
@@ -31,17 +34,8 @@ def scale_of(obj: Object) -> Object:
 
 
 def scaled(obj: Object, scale: Object) -> Object:
-    """The workload with a Scale's number of replicas, and its conditions on the write."""
-    metadata = dict(obj["metadata"])
-    for key in ("uid", "resourceVersion"):
-        metadata[key] = scale["metadata"].get(key) or ""
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
-    return {**obj, "metadata": metadata, "spec": {**obj["spec"], "replicas": replicas}}
-
-
-def has_scale(resource: Resource) -> bool:
-    """Whether a resource can be scaled."""
-    return "scale" in resource.subresources
+    """The workload with a Scale's number of replicas."""
+    return {**obj, "spec": {**obj["spec"], "replicas": scale.get("spec", {}).get("replicas", 0)}}
 
 
 def selector_text(selector: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 
 from gitops_lab.apiserver.resources import Resource
+from gitops_lab.apiserver.store import Key
 from gitops_lab.model import Object
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -95,25 +96,22 @@ def suffix(rng: Random) -> str:
     return "".join(rng.choices(_ALPHABET, k=5))
 
 
-def before_create(
-    obj: Object, resource: Resource, *, namespace: str, name: str, now: str, uid: str
-) -> Object:
+def before_create(obj: Object, resource: Resource, key: Key, *, now: str, uid: str) -> Object:
     """A new object with what only the server gives, without what is not given with a create.
 
     Args:
         obj: the object as decoded.
         resource: what is created.
-        namespace: where it will live; empty if it is cluster-scoped.
-        name: its name.
+        key: where it will be stored.
         now: the time of creation, as Kubernetes writes it.
         uid: its uid.
     """
     given = obj.get("metadata", {})
     metadata = {key: value for key, value in given.items() if key not in _SERVERS_OWN}
     metadata.pop("namespace", None)
-    metadata["name"] = name
-    if namespace:
-        metadata["namespace"] = namespace
+    metadata["name"] = key.name
+    if key.namespace:
+        metadata["namespace"] = key.namespace
     metadata["uid"], metadata["creationTimestamp"] = uid, now
     if resource.generation:
         metadata["generation"] = 1
@@ -130,7 +128,7 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
         obj: the object as the writer wants it.
         old: the object as stored.
         resource: what is written.
-        subresource: `status`, or empty for the object itself.
+        subresource: what is written: `status`, `scale`, `finalize`, or empty.
     """
     metadata, before = obj.get("metadata", {}), old["metadata"]
     if metadata is not before:
@@ -146,18 +144,20 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
         return result
     result = {**obj, "metadata": metadata}
     if has_status(resource):
-        result.pop("status", None)
-        if "status" in old:
-            result["status"] = old["status"]
+        result = _as_before(result, old, "status")
+    if resource.kind == "Namespace" and not resource.group and subresource != "finalize":
+        result["spec"] = _as_before(result.get("spec") or {}, old.get("spec") or {}, "finalizers")
     return result
 
 
 def _metadata(metadata: Object, before: Object) -> Object:
     """The metadata of an update, with what an update cannot change as it was."""
     metadata = {**metadata, "resourceVersion": before["resourceVersion"]}
-    for key in ("name", "namespace", "uid", "managedFields"):
-        if key in before:
-            metadata.setdefault(key, before[key])
+    for key in ("name", "namespace", "uid"):
+        if key in before and not metadata.get(key):
+            metadata[key] = before[key]
+    if "managedFields" in before:  # an empty list is a wish to be rid of them
+        metadata.setdefault("managedFields", before["managedFields"])
     metadata["creationTimestamp"] = before["creationTimestamp"]
     for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
         if key in before:
@@ -165,11 +165,12 @@ def _metadata(metadata: Object, before: Object) -> Object:
     return _as_before(metadata, before, "generation")
 
 
-def _as_before(metadata: Object, before: Object, key: str) -> Object:
-    metadata = {name: value for name, value in metadata.items() if name != key}
+def _as_before(obj: Object, before: Object, key: str) -> Object:
+    """The object with one field as it was."""
+    obj = {name: value for name, value in obj.items() if name != key}
     if key in before:
-        metadata[key] = before[key]
-    return metadata
+        obj[key] = before[key]
+    return obj
 
 
 def next_generation(obj: Object, old: Object, resource: Resource) -> Object:

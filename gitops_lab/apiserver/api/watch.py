@@ -43,7 +43,7 @@ class Watch:
         *,
         namespace: str | None,
         matches: Predicate,
-        serve: Convert | None,
+        serve: Convert,
         header: dict[str, str],
         since: str,
     ) -> None:
@@ -97,7 +97,7 @@ class Watch:
         return [self._told("DELETED", {**event.old, "metadata": metadata})]
 
     def _told(self, type_: str, obj: Object) -> dict[str, Any]:
-        return {"type": type_, "object": self._serve(obj) if self._serve else obj}
+        return {"type": type_, "object": self._serve(obj)}
 
 
 def revision_of(text: str) -> int:

@@ -1,0 +1,178 @@
+"""The way of a write: what every object goes through before it is stored.
+
+Defaults, ownership of fields, admission, what the writer may not touch, validation, store, in the
+order of the real server. `create` is the way of a new object, `replace` that of a changed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from gitops_lab.apiserver import managedfields, refusals
+from gitops_lab.apiserver.admission import default
+from gitops_lab.apiserver.admission.validation import validate
+from gitops_lab.apiserver.api import addresses, deletion, plugins, strategy
+from gitops_lab.apiserver.api.conversion import conversion
+from gitops_lab.apiserver.api.options import Options
+from gitops_lab.apiserver.resources import Registry, Resource
+from gitops_lab.apiserver.store import Key, Store
+from gitops_lab.clock import timestamp
+from gitops_lab.model import Object
+
+
+class Writing:
+    """The way of a write into one store.
+
+    Args:
+        store: where it ends.
+        registry: which resources there are.
+        now: the time, in seconds since the Unix epoch.
+        rng: draws uids, name suffixes, addresses and ports. Dry runs leave it alone.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, *, now: Callable[[], float], rng: Random
+    ) -> None:
+        self.store, self.registry, self.now, self.rng = store, registry, now, rng
+        self._told: tuple[float, str] = (-1.0, "")
+
+    def timestamp(self) -> str:
+        """The time as Kubernetes writes it."""
+        now = self.now()
+        if now != self._told[0]:
+            self._told = (now, timestamp(now))
+        return self._told[1]
+
+    def stored(self, resource: Resource) -> Resource:
+        """A resource in the version in which its objects are stored."""
+        convert = conversion(resource)
+        if convert is None:
+            return resource
+        return self.registry.by_kind(convert.api_version, resource.kind)
+
+    def create(
+        self, resource: Resource, obj: Object, key: Key, options: Options, *, owned: bool = False
+    ) -> Object:
+        """Store a new object.
+
+        Args:
+            resource: what is created, in the version of the object.
+            obj: the object, decoded.
+            key: where it will be; without a name, one is made from its generateName.
+            options: of the request.
+            owned: whether its managedFields are right already.
+
+        Returns:
+            The object as stored; of a dry run, as it would be, without a resourceVersion.
+
+        Raises:
+            ApiError: 403 and 404 from admission, 409 AlreadyExists, 422 Invalid.
+        """
+        stored, convert = self.stored(resource), conversion(resource)
+        rng = self._draws(options)
+        if not key.name:
+            key = key._replace(name=self._name(key, obj.get("metadata") or {}, rng))
+        if resource.namespaced:
+            plugins.check_namespace(self.store, stored, key.namespace, key.name)
+        uid = strategy.new_uid(rng)
+        obj = strategy.before_create(obj, stored, key, now=self.timestamp(), uid=uid)
+        obj = default(obj, resource)
+        if convert:
+            obj = default(convert.store(obj), stored)
+        if not owned:
+            obj = self._tracked(None, obj, resource, "", options)
+        # What the server adds from here on belongs to nobody.
+        if key[:2] == ("", "pods"):
+            obj = plugins.admit_pod(obj, self.store, rng)
+        elif key[:2] == ("", "services"):
+            obj = addresses.allocated(obj, self.store, rng)
+        validate(obj, stored)
+        if not options.dry_run:
+            return self.store.create(key, obj)
+        if self.store.get(key) is not None:
+            raise refusals.already_exists(key.group, key.plural, key.name)
+        return obj
+
+    def replace(
+        self,
+        resource: Resource,
+        key: Key,
+        old: Object,
+        obj: Object,
+        subresource: str,
+        options: Options,
+        *,
+        owned: bool = False,
+    ) -> Object:
+        """Store an object in place of another.
+
+        Args:
+            resource: what is written, in the version of the request.
+            key: where.
+            old: the object as stored.
+            obj: the object as it shall be, decoded, in the stored version.
+            subresource: what of it is written: `status`, `scale`, `finalize`, or empty.
+            options: of the request.
+            owned: whether its managedFields are right already.
+
+        Returns:
+            The object as stored: `old` itself if nothing changes, which is no write.
+
+        Raises:
+            ApiError: 422 Invalid.
+        """
+        stored = self.stored(resource)
+        obj = strategy.before_update(obj, old, stored, subresource)
+        obj = default(obj, stored, old=old)
+        if obj == old:
+            return old
+        if not owned:
+            obj = self._tracked(old, obj, resource, subresource, options)
+            if obj == old:
+                return old
+        if subresource != "status":
+            obj = strategy.next_generation(obj, old, stored)
+        if key[:2] == ("", "services"):
+            obj = addresses.allocated(obj, self.store, self._draws(options))
+        validate(obj, stored, old=old)
+        if options.dry_run:
+            return obj
+        if deletion.is_over(obj, stored):
+            self.store.delete(key)
+            return obj
+        return self.store.update(key, obj)
+
+    def _draws(self, options: Options) -> Random:
+        """Where random things come from; a dry run must not change what is drawn after it."""
+        return Random(self.store.revision) if options.dry_run else self.rng
+
+    def _name(self, key: Key, metadata: Mapping[str, Any], rng: Random) -> str:
+        """A name from `generateName` that nobody has; empty if there is nothing to make it of."""
+        base = metadata.get("generateName")
+        while base:
+            name = strategy.generated(base, rng)
+            if self.store.get(key._replace(name=name)) is None:
+                return name
+        return ""
+
+    def _tracked(
+        self,
+        old: Object | None,
+        new: Object,
+        resource: Resource,
+        subresource: str,
+        options: Options,
+    ) -> Object:
+        stored = self.stored(resource)
+        return managedfields.track(
+            old,
+            new,
+            node=stored.node,
+            manager=options.field_manager or "unknown",
+            now=self.timestamp(),
+            subresource=subresource,
+            api_version=resource.api_version,
+            status_apart=strategy.has_status(stored),
+        )
