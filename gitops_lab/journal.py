@@ -12,6 +12,7 @@ The events, by who records them:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,13 @@ from typing import Any
 
 from gitops_lab.model import Action
 from gitops_lab.ports import Clock
+
+
+OUTCOMES = ("action", "state", "sync", "status")
+"""Data that belongs into the sentence that an entry makes."""
+
+COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
+"""A commit's full hash, of which people read the first seven digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,9 @@ class Entry:
 
     def __str__(self) -> str:
         time = datetime.fromtimestamp(self.at, UTC).strftime("%H:%M:%S")
-        what = self.data.get("action") or self.data.get("state") or self.data.get("sync") or ""
-        words = (time, self.actor, self.event, str(what), self.subject)
+        what = next((self.data[key] for key in OUTCOMES if key in self.data), "")
+        subject = COMMIT.sub(r"\1", self.subject)
+        words = (time, self.actor, self.event, str(what), subject)
         return " ".join(word for word in words if word) + (f": {self.why}" if self.why else "")
 
     @classmethod

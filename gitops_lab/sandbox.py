@@ -108,8 +108,13 @@ class Arm:
         self.cluster.on_change(self._changed)
 
     def step(self) -> Text:
-        """Have the deployer do its next bounded piece of work now, and tell what it did."""
+        """Have the deployer do its next bounded piece of work now, and tell what it did.
+
+        If it looks at Git at intervals, it does not wait for the end of this one.
+        """
         position, now = len(self.world.journal), self.world.clock.now()
+        if self.deployer.policy.interval is not None:
+            self.deployer.next_look = min(self.deployer.next_look, now)
         again = self.deployer.step(now)
         lines = [str(entry) for entry in self.world.journal.since(position)]
         lines = lines or ["nothing to do"]
@@ -329,7 +334,8 @@ class Sandbox:
         entries = list(self.journal)
         begin = max((i for i, e in enumerate(entries) if e.event == "chapter"), default=0)
         subject = str(self[arm].key(name)) if name else ""
-        told = (e for e in entries[begin:] if e.actor == arm and subject in ("", e.subject))
+        own = (e for e in entries[begin:] if e.actor == arm and e.event != "observed")
+        told = (entry for entry in own if subject in ("", entry.subject))
         return Text("\n".join(map(str, told)) or "nothing happened")
 
     def _look(self, _: float = 0) -> None:
@@ -360,6 +366,7 @@ def _status_line(arm: Arm) -> str:
     if seen is None:
         return f"{arm.name}: nothing seen yet"
     sync = "in sync" if seen.in_sync else "drifted" if seen.drifted else "out of sync"
-    orphans = f", {len(seen.orphans)} orphans" if seen.orphans else ""
+    count = len(seen.orphans)
+    orphans = f", {count} orphan{'s' if count > 1 else ''}" if count else ""
     why = f" ({seen.why})" if seen.why else ""
     return f"{arm.name}: {sync}, {seen.health}{orphans}{why}"
