@@ -56,7 +56,7 @@ def told() -> demo.Demo:
 
 def demo_table() -> str:
     """The demo's table, with the reasons for how each step ended."""
-    heads = "step, arm, in sync, healthy, applied after, healthy after, drift, orphans, why"
+    heads = "step, arm, in sync, healthy, to be applied, to be healthy, drift, orphans, why"
     rows = [
         [cell.plain.replace("|", r"\|") for cell in table.cells(row, repeated=False)]
         for row in told().measurement.rows
