@@ -22,7 +22,6 @@ from typing import Any
 from gitops_lab.model import Action
 from gitops_lab.ports import Clock
 
-
 OUTCOMES = ("action", "state", "sync", "status")
 """Data that belongs into the sentence that an entry makes."""
 
