@@ -223,7 +223,7 @@ class _YamlReader:
         """The value that begins with this event; afterwards the events stand behind its end."""
         before = self.nodes
         self.count(1, event)
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             raise _too_deep(event.start_mark)
         result: Any
         if isinstance(event, ScalarEvent):
@@ -294,9 +294,11 @@ class _YamlReader:
 
 
 def _scalar(event: ScalarEvent) -> Any:
+    if event.tag in ("!", _TAG + "str"):
+        return event.value
     if event.implicit[0]:
         return _plain(event.value, event.start_mark)
-    if event.implicit[1] or event.tag in ("!", _TAG + "str"):
+    if event.implicit[1]:
         return event.value
     if event.tag in _TYPES:
         value = _plain(event.value, event.start_mark)
@@ -353,7 +355,7 @@ def _duplicate(key: str, mark: Any = None) -> _Fault:
 
 
 def _check_depth(value: Any, depth: int, mark: Any = None) -> None:
-    if depth > MAX_DEPTH:
+    if depth >= MAX_DEPTH:
         raise _too_deep(mark)
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:

@@ -156,7 +156,7 @@ class Collector:
             try:
                 real = self.tree.resolve(resource, base=folder)
                 if real in parents:
-                    raise RenderError("this folder lists itself", where=real or ".")
+                    raise RenderError("this folder lists itself", fix="take it out")
             except RenderError as fault:
                 self._fault(
                     f"cannot use the resource {resource!r}: {fault.what}",

@@ -83,8 +83,9 @@ class Tree:
             elif step in self._folders or (step in self._files and not any(ahead)):
                 place = step
             else:
+                missing = "/".join([step, *filter(None, ahead[::-1])])
                 raise RenderError(
-                    f"there is no {step}", where=shown, fix="add it, or remove what points at it"
+                    f"there is no {missing}", where=shown, fix="add it, or remove what points at it"
                 )
         return place
 
