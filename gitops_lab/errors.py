@@ -23,7 +23,7 @@ class LabError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}. {self.fix}" if self.fix else text
+        return f"{text}. {self.fix[0].upper()}{self.fix[1:]}" if self.fix else text
 
 
 class UsageError(LabError):

@@ -13,6 +13,12 @@ Object = dict[str, Any]
 """An object as JSON spells it. Code that was handed one reads it; to change it, copy it first."""
 
 
+def named(api_version: str, kind: str, name: str, namespace: str = "", **fields: Any) -> Object:
+    """An object with this name, and whatever fields it has beside its metadata."""
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+
+
 def copied(obj: Object) -> Object:
     """A deep copy of JSON values, by way of bytes: several times quicker than `copy.deepcopy`."""
     return marshal.loads(marshal.dumps(obj))  # type: ignore[no-any-return]

@@ -113,7 +113,7 @@ def test_replace_edits_a_file_and_refuses_to_change_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("arms", "text"),
-    [(("psuh",), "choose from push-on-commit"), (("pull", "pull"), "stands there twice")],
+    [(("psuh",), "Choose from push-on-commit"), (("pull", "pull"), "stands there twice")],
 )
 def test_a_wrong_description_is_refused(arms: tuple[str, ...], text: str) -> None:
     with pytest.raises(UsageError, match=text):
@@ -127,5 +127,5 @@ def test_a_wrong_name_is_refused(name: str) -> None:
 
 
 def test_an_unknown_arm_is_refused() -> None:
-    with Sandbox("pull") as world, pytest.raises(UsageError, match="choose from pull"):
+    with Sandbox("pull") as world, pytest.raises(UsageError, match="Choose from pull"):
         world["push"]

@@ -124,6 +124,7 @@ class Deployer:
             self.journal,
             act=str(self.artifact.revision) != memory.revision or self.policy.self_heal,
             known=known,
+            intend=lambda inventory: self.remember(Memory(memory.revision, inventory)),
         )
         if outcome.acted:
             applied = str(outcome.revision) if outcome.succeeded else memory.revision

@@ -9,7 +9,7 @@ from gitops_lab.deployers.deployer import Deployer, Memory
 from gitops_lab.engine.health import survey
 from gitops_lab.engine.inventory import dump, load
 from gitops_lab.errors import ApiError, ClusterUnreachable, LabError
-from gitops_lab.model import HealthStatus, ObjectKey, Revision, SyncStatus
+from gitops_lab.model import HealthStatus, ObjectKey, Revision, SyncStatus, named
 from gitops_lab.ports import Credentials
 
 NAMESPACE = "gitops-lab"
@@ -38,12 +38,8 @@ class PullDeployer(Deployer):
 
     credentials = Credentials(f"system:serviceaccount:{NAMESPACE}:agent", inside=True)
     prerequisites = (
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {"name": "agent", "namespace": NAMESPACE},
-        },
+        named("v1", "Namespace", NAMESPACE),
+        named("v1", "ServiceAccount", "agent", NAMESPACE),
     )
 
     # -- Memory: an inventory stored in the cluster ---------------------------------------------
@@ -139,6 +135,5 @@ class PullDeployer(Deployer):
 
     def store(self, what: str, data: dict[str, str]) -> None:
         """Write one of the agent's own ConfigMaps."""
-        metadata = {"name": f"{self.name}-{what}", "namespace": NAMESPACE}
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        self.cluster.apply(body, manager=self.name)
+        stored = named("v1", "ConfigMap", f"{self.name}-{what}", NAMESPACE, data=data)
+        self.cluster.apply(stored, manager=self.name)

@@ -13,7 +13,7 @@ from itertools import groupby
 from gitops_lab.engine.health import assess
 from gitops_lab.engine.plan import SyncPolicy
 from gitops_lab.errors import ApiError
-from gitops_lab.model import Action, Change, ChangeSet, Plan
+from gitops_lab.model import Action, Change, Plan
 from gitops_lab.ports import Cluster
 
 
@@ -27,21 +27,19 @@ def stage(kind: str) -> int:
     return 1 if kind.endswith("Class") else 2
 
 
-def apply(plan: Plan, cluster: Cluster, policy: SyncPolicy) -> ChangeSet:
-    """Apply the plan's desired objects, stage by stage; prune nothing.
+def apply(plan: Plan, cluster: Cluster, policy: SyncPolicy) -> Iterator[Change]:
+    """Apply the plan's desired objects, stage by stage; each is answered for as it is done.
 
     If a stage is written but not ready yet, what comes after it is skipped: call again with a new
     plan later. So one call never waits.
     """
-    return ChangeSet(tuple(_apply_stages(plan, cluster, policy)))
-
-
-def _apply_stages(plan: Plan, cluster: Cluster, policy: SyncPolicy) -> Iterator[Change]:
     blocker: Change | None = None
     desired = (change for change in plan if change.desired is not None)
     for _, changes in groupby(desired, key=lambda change: stage(change.key.kind)):
-        done = [_apply_one(change, cluster, policy, blocker) for change in changes]
-        yield from done
+        done = []
+        for change in changes:
+            done.append(_apply_one(change, cluster, policy, blocker))
+            yield done[-1]
         blocker = blocker or next((c for c in done if not assess(c.live).is_healthy), None)
 
 
@@ -60,8 +58,8 @@ def _apply_one(
     return replace(change, live=live)
 
 
-def prune(plan: Plan, cluster: Cluster, *, hold: str = "") -> ChangeSet:
-    """Delete what the plan says Git dropped, dependants in the background.
+def prune(plan: Plan, cluster: Cluster, *, hold: str = "") -> Iterator[Change]:
+    """Delete what the plan says Git dropped, dependants in the background, one after another.
 
     Args:
         plan: says which objects.
@@ -69,7 +67,7 @@ def prune(plan: Plan, cluster: Cluster, *, hold: str = "") -> ChangeSet:
         hold: a reason to delete none of them this time.
     """
     stale = (change for change in plan if change.desired is None)
-    return ChangeSet(tuple(_prune_one(change, cluster, hold) for change in stale))
+    return (_prune_one(change, cluster, hold) for change in stale)
 
 
 def _prune_one(change: Change, cluster: Cluster, hold: str) -> Change:

@@ -22,6 +22,16 @@ def stale(inventory: Inventory, manifests: Iterable[Manifest]) -> list[ObjectKey
     return [key for key in inventory if key not in desired]
 
 
+def before(inventory: Inventory, planned: Iterable[Change]) -> Inventory:
+    """The inventory before a sync writes: what it held, and what may come to be."""
+    coming = {
+        change.key: split_api_version(change.desired["apiVersion"])[1]
+        for change in planned
+        if change.desired is not None
+    }
+    return {**inventory, **coming}
+
+
 def after(inventory: Inventory, done: Iterable[Change]) -> Inventory:
     """The inventory after a sync: what is applied, and what could not be pruned."""
     result: dict[ObjectKey, str] = {}

@@ -5,17 +5,19 @@ render → plan → apply → prune → health → journal
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gitops_lab.engine.apply import apply, prune
 from gitops_lab.engine.health import overall
-from gitops_lab.engine.inventory import Inventory, after
+from gitops_lab.engine.inventory import Inventory, after, before
 from gitops_lab.engine.plan import SyncPolicy, plan
 from gitops_lab.engine.render import render
 from gitops_lab.journal import Pen
 from gitops_lab.model import (
     Action,
     Artifact,
+    Change,
     ChangeSet,
     Health,
     Plan,
@@ -80,6 +82,7 @@ def sync(
     *,
     act: bool = True,
     known: Plan = NOTHING,
+    intend: Callable[[Inventory], None] = lambda inventory: None,
 ) -> Outcome:
     """Make live state what a revision says, or with `act=False` only find out what differs.
 
@@ -91,6 +94,8 @@ def sync(
         journal: takes each decision and its reason down.
         act: whether to write.
         known: what the last comparison found; what still stands is not journalled again.
+        intend: told, before the first write, all that this sync may come to answer for: whoever
+            is cut off half-way must still know what to prune one day.
 
     Raises:
         RenderError: the files are not a set of Kubernetes objects; nothing was written.
@@ -102,11 +107,11 @@ def sync(
     journal_decisions(journal, planned, known, act=act)
     done = ChangeSet(planned.changes)
     if act:
-        applied = apply(planned, cluster, policy)
-        pruned = prune(planned, cluster, hold=reason_to_hold(applied))
+        intend(before(inventory, planned))
+        applied = journalled(journal, apply(planned, cluster, policy))
+        pruned = journalled(journal, prune(planned, cluster, hold=reason_to_hold(applied)))
         done = ChangeSet((*applied, *pruned))
         inventory = after(inventory, done)
-        journal_changes(journal, done)
     health = overall((change.key, change.live) for change in done if change.desired is not None)
     return Outcome(artifact.revision, planned, done, inventory, health, act)
 
@@ -119,9 +124,9 @@ def reason_to_hold(applied: ChangeSet) -> str:
 
 def journal_decisions(journal: Pen, planned: Plan, known: Plan, *, act: bool) -> None:
     """Write each decision and its reason down, unless it only repeats what is known."""
-    before = {(change.key, change.action, change.why) for change in known}
+    told = {(change.key, change.action, change.why) for change in known}
     for change in planned:
-        repeats = (change.key, change.action, change.why) in before
+        repeats = (change.key, change.action, change.why) in told
         if change.action is Action.UNCHANGED or (repeats and not (act and change.action.writes)):
             continue
         journal.record(
@@ -130,7 +135,11 @@ def journal_decisions(journal: Pen, planned: Plan, known: Plan, *, act: bool) ->
         )  # fmt: skip
 
 
-def journal_changes(journal: Pen, done: ChangeSet) -> None:
-    """Write down what was written, and what was refused."""
-    for change in (*done.writes, *done.failures):
-        journal.record("applied", change.key, change.why, action=change.action)
+def journalled(journal: Pen, changes: Iterable[Change]) -> ChangeSet:
+    """The changes, each written down as it is done: being cut off after it leaves it told."""
+    done = []
+    for change in changes:
+        done.append(change)
+        if change.action.writes or change.action is Action.FAILED:
+            journal.record("applied", change.key, change.why, action=change.action)
+    return ChangeSet(tuple(done))

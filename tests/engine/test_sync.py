@@ -14,7 +14,7 @@ from gitops_lab.cluster.simulated import SimulatedConnection
 from gitops_lab.engine.inventory import Inventory
 from gitops_lab.engine.plan import KEEP_ANNOTATION, OWNER_LABEL, SyncPolicy
 from gitops_lab.engine.sync import Outcome, sync
-from gitops_lab.errors import RenderError, SyncError
+from gitops_lab.errors import ClusterUnreachable, RenderError, SyncError
 from gitops_lab.journal import Journal
 from gitops_lab.model import Action, Artifact, HealthStatus, ObjectKey, SyncStatus
 from tests.conftest import INSIDE, artifact, config_map, deployment, namespace, new_cluster
@@ -253,6 +253,38 @@ def test_health_is_the_worst_of_what_git_wants(run: Any, clock: SimClock) -> Non
     assert run(wanted).health.status is HealthStatus.PROGRESSING
     clock.run(minutes=2)
     assert run(wanted).health.status is HealthStatus.HEALTHY
+
+
+class CutOff:
+    """A connection that breaks after so many writes."""
+
+    def __init__(self, cluster: SimulatedConnection, writes: int) -> None:
+        self._cluster, self.left = cluster, writes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def apply(self, body: Any, *, dry_run: bool = False, **options: Any) -> Any:
+        if not dry_run:
+            if not self.left:
+                raise ClusterUnreachable("the API server does not answer")
+            self.left -= 1
+        return self._cluster.apply(body, dry_run=dry_run, **options)
+
+
+def test_whoever_is_cut_off_half_way_has_told_what_was_done_and_knows_what_to_prune(
+    cluster: SimulatedConnection, journal: Journal
+) -> None:
+    three = artifact({f"{n}.yaml": config_map(f"c{n}") for n in range(3)})
+    remembered: dict[ObjectKey, str] = {}
+    broken: Any = CutOff(cluster, writes=2)
+    with pytest.raises(ClusterUnreachable):
+        sync(three, broken, {}, POLICY, journal.by("pull"), intend=remembered.update)
+    applied = [entry.subject for entry in journal if entry.event == "applied"]
+    assert applied == ["ConfigMap default/c0", "ConfigMap default/c1"]
+    one = artifact({"2.yaml": config_map("c2")})
+    outcome = sync(one, cluster, remembered, POLICY, journal.by("pull"))
+    assert actions(outcome) == {"c2": "created", "c1": "deleted", "c0": "deleted"}
 
 
 # -- laws ---------------------------------------------------------------------------------------
