@@ -11,7 +11,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from mkdocs.structure.files import File, Files
 from docs import notebooks
 from gitops_lab import cli, deployers
 from gitops_lab.experiments import demo, table
+from gitops_lab.experiments.measure import Row
 from gitops_lab.sandbox import ARMS
 
 MARK = re.compile(r"<!-- generated: ([a-z-]+) -->")
@@ -55,13 +56,28 @@ def told() -> demo.Demo:
 
 
 def demo_table() -> str:
-    """The demo's table, with the reasons for how each step ended."""
-    heads = "step, arm, in sync, healthy, to be applied, to be healthy, drift, orphans, why"
-    rows = [
-        [cell.plain.replace("|", r"\|") for cell in table.cells(row, repeated=False)]
-        for row in told().measurement.rows
-    ]
-    return markdown_table(heads.split(", "), rows)
+    """How each chapter went, a column for each arm."""
+    measured = told().measurement
+    arms = list(measured.spans)
+    cells = {(row.chapter, row.arm): " · ".join(how_it_went(row)) for row in measured.rows}
+    rows = [[title, *(cells[title, arm] for arm in arms)] for title, _, _ in measured.chapters]
+    return markdown_table(["step", *arms], rows)
+
+
+def how_it_went(row: Row) -> Iterator[str]:
+    """What is to be said of one arm in one chapter."""
+    if row.applied_after is not None:
+        yield f"applied after {table.seconds(row.applied_after)}"
+    elif not row.in_sync:
+        yield "**not as Git says**"
+    if row.healthy_after is not None:
+        yield f"healthy after {table.seconds(row.healthy_after)}"
+    elif row.health != "Healthy":
+        yield f"**{row.health}**"
+    if row.drift_seconds:
+        yield f"drifted for {table.seconds(row.drift_seconds)}"
+    if row.orphans:
+        yield f"orphans: {', '.join(row.orphans)}"
 
 
 def arms() -> str:

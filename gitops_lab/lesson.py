@@ -128,7 +128,7 @@ HOW_MANY_ORPHANS = Question(
 
 
 STYLE = """<style>
-table.diff { font: 12px monospace }
+table.diff { font: 12px monospace; background: #fff; color: #222 }
 table.diff .diff_add, table.diff .diff_chg, table.diff .diff_sub { background: #fff3d6 }
 </style>"""
 
@@ -138,7 +138,7 @@ def sources() -> Markup:
     left, right = (inspect.getsource(module).splitlines() for module in (push, pull))
     table_ = difflib.HtmlDiff(wrapcolumn=72).make_table(left, right, "push.py", "pull.py")
     words = difflib.unified_diff(left, right, "push.py", "pull.py", lineterm="")
-    return Markup(STYLE + table_, "\n".join(words))
+    return Markup(f'{STYLE}<div style="overflow-x: auto">{table_}</div>', "\n".join(words))
 
 
 def _last_chapter(world: Sandbox) -> dict[str, Row]:
