@@ -1,15 +1,18 @@
-"""Virtual time: the only loop that drives deployers, clusters and observers.
+"""The clocks: the only loops that drive deployers, clusters and observers.
 
 A driven thing is a step function: it does one bounded piece of work at a given instant and says
-when it wants to be called again. The clock jumps from one such instant to the next, so an hour
-of polling takes as long as the work in it.
+when it wants to be called again. `SimClock` jumps from one such instant to the next, so an hour
+of polling takes as long as the work in it. `WallClock` waits for each, for people watch.
 """
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from gitops_lab.errors import UsageError
@@ -85,6 +88,118 @@ class SimClock:
     def run(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0) -> None:
         """Run for a span of virtual time."""
         self.run_until(self._now + seconds + 60 * minutes + 3600 * hours)
+
+
+class WallTask(Task):
+    """A step function's place in a wall clock.
+
+    Args:
+        apart: whether its steps run in a thread of their own, since they wait for others.
+    """
+
+    def __init__(self, name: str, step: Step, order: int, *, apart: bool) -> None:
+        super().__init__(name, step, order)
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix=name) if apart else None
+        self.woken = asyncio.Event()
+        self.running = False
+
+
+class WallClock:
+    """The clock on the wall, or one that runs several times as fast.
+
+    Everything happens on the event loop of `run`, one thing at a time, except for steps that are
+    driven `apart`: each such task has one thread, so that it is never stepped twice at once.
+
+    Args:
+        speed: how many of its seconds pass in one second of the wall.
+
+    Raises:
+        UsageError: the speed is not above zero.
+    """
+
+    def __init__(self, *, speed: float = 1.0) -> None:
+        if not 0 < speed < float("inf"):
+            raise UsageError(f"time cannot run at {speed:g} times its speed", fix="try 1, or 10")
+        self.speed = speed
+        self._start, self._origin = time.time(), time.monotonic()
+        self._tasks: list[WallTask] = []
+        self._group: asyncio.TaskGroup | None = None
+        self.after_each: list[Callable[[float], None]] = []
+
+    def now(self) -> float:
+        """The present instant, in seconds since the Unix epoch; safe to ask from any thread."""
+        return self._start + (time.monotonic() - self._origin) * self.speed
+
+    def drive(self, name: str, step: Step, *, apart: bool = False) -> WallTask:
+        """Take a step function in; its first step is due now.
+
+        Args:
+            name: what it is called.
+            step: the function.
+            apart: run its steps in a thread of their own. It may then wait for the network, and
+                must touch nothing that the event loop touches.
+        """
+        task = WallTask(name, step, len(self._tasks), apart=apart)
+        self._tasks.append(task)
+        self.wake(task)
+        if self._group is not None:
+            self._group.create_task(self._keep(task))
+        return task
+
+    def wake(self, task: WallTask, at: float | None = None) -> None:
+        """Have a task run at an instant (default: now), unless it is due earlier anyway.
+
+        A task that is running at that instant runs again when it is done.
+        """
+        due = self.now() if at is None else at
+        if task.due is None or due < task.due:
+            task.due = due
+            task.woken.set()
+
+    async def run(self) -> None:
+        """Run everything when it is due, until this is cancelled.
+
+        Raises:
+            ExceptionGroup: a step raised something, and so everything else was stopped.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for task in self._tasks:
+                    group.create_task(self._keep(task))
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+            for task in self._tasks:
+                if task.worker is not None:
+                    task.worker.shutdown(wait=False, cancel_futures=True)
+
+    async def _keep(self, task: WallTask) -> None:
+        """Step one task again and again."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._until_due(task)
+            task.due, task.running = None, True
+            if task.worker is None:
+                again = task.step(self.now())
+            else:
+                again = await loop.run_in_executor(task.worker, task.step, self.now())
+            task.running = False
+            if again is not None:
+                self.wake(task, again)
+            for observe in self.after_each:
+                observe(self.now())
+
+    async def _until_due(self, task: WallTask) -> None:
+        await asyncio.sleep(0)  # however busy a task is, the others have their turn
+        while task.due is None or (wait := task.due - self.now()) > 0:
+            endless = task.due is None or wait == float("inf")
+            task.woken.clear()
+            try:
+                async with asyncio.timeout(None if endless else wait / self.speed):
+                    await task.woken.wait()
+            except TimeoutError:
+                pass
 
 
 def timestamp(now: float) -> str:

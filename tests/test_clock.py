@@ -1,10 +1,16 @@
-"""Virtual time: things due run in order, and time passes only when asked."""
+"""The clocks: virtual time passes only when asked, the wall's by itself."""
+
+import asyncio
+import contextlib
+import itertools
+import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops_lab.clock import EPOCH, SimClock, timestamp
+from gitops_lab.clock import EPOCH, SimClock, WallClock, timestamp
 from gitops_lab.errors import UsageError
 
 
@@ -101,3 +107,142 @@ def test_however_time_is_cut_into_runs_the_same_things_happen(
 
 def test_timestamps_are_written_as_kubernetes_writes_them() -> None:
     assert timestamp(EPOCH + 0.9) == "2026-01-05T09:00:00Z"
+
+
+# -- The clock on the wall -----------------------------------------------------------------------
+
+QUICK = 10_000.0
+
+
+async def run_until(clock: WallClock, done: asyncio.Event) -> None:
+    """Run a wall clock until something happened; a test that waits for nothing must fail."""
+    running = asyncio.ensure_future(clock.run())
+    try:
+        async with asyncio.timeout(10):
+            await asyncio.wait(
+                [running, asyncio.ensure_future(done.wait())], return_when="FIRST_COMPLETED"
+            )
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+def test_the_wall_clock_shows_the_time_of_the_wall() -> None:
+    clock = WallClock()
+    assert clock.now() == pytest.approx(time.time(), abs=1)
+
+
+def test_a_wall_clock_may_run_faster_than_the_wall() -> None:
+    clock = WallClock(speed=1e6)
+    begin, wall = clock.now(), time.monotonic()
+    while time.monotonic() - wall < 0.001:
+        pass
+    assert clock.now() - begin >= 1000
+
+
+@pytest.mark.parametrize("speed", [0, -1, float("inf"), float("nan")])
+def test_time_that_stands_still_or_runs_backwards_is_refused(speed: float) -> None:
+    with pytest.raises(UsageError, match="time cannot run"):
+        WallClock(speed=speed)
+
+
+def test_on_the_wall_a_step_runs_no_earlier_than_it_asked_for() -> None:
+    clock, seen, done = WallClock(speed=QUICK), [], asyncio.Event()
+
+    def step(now: float) -> float:
+        seen.append(now)
+        if len(seen) == 3:
+            done.set()
+        return now + 10
+
+    clock.drive("ticker", step)
+    asyncio.run(run_until(clock, done))
+    assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(seen))
+    assert len(seen) >= 3
+
+
+def test_on_the_wall_a_sleeper_is_woken_by_another_task_and_earlier_than_it_asked_for() -> None:
+    clock, done = WallClock(speed=QUICK), asyncio.Event()
+    begin, seen = clock.now(), []
+
+    def sleeper(now: float) -> float:
+        seen.append(now - begin)
+        if len(seen) == 2:
+            done.set()
+        return now + 1e9
+
+    def caller(now: float) -> float | None:
+        if not seen:
+            return now
+        clock.wake(sleeping)
+        return None
+
+    sleeping = clock.drive("sleeper", sleeper)
+    clock.drive("caller", caller)
+    asyncio.run(run_until(clock, done))
+    assert len(seen) == 2 and seen[1] < 1e8
+
+
+def test_a_task_that_never_rests_leaves_the_others_their_turn() -> None:
+    clock, done = WallClock(), asyncio.Event()
+    clock.drive("busy", lambda now: now)
+    clock.drive("other", lambda _: done.set())
+    asyncio.run(run_until(clock, done))
+    assert done.is_set()
+
+
+def test_a_step_apart_may_wait_for_what_the_loop_does_and_is_never_stepped_twice_at_once() -> None:
+    clock, done = WallClock(speed=QUICK), asyncio.Event()
+    answered, inside, most = threading.Event(), [0], [0]
+
+    def waits(now: float) -> float:
+        inside[0] += 1
+        most[0] = max(most[0], *inside)
+        assert answered.wait(10)
+        inside[0] -= 1
+        loops[0].call_soon_threadsafe(done.set)
+        return now
+
+    def answers(now: float) -> float | None:
+        clock.wake(waiting)  # in vain: it runs already
+        if not inside[0]:
+            return now
+        answered.set()
+        return None
+
+    async def all_of_it() -> None:
+        loops.append(asyncio.get_running_loop())
+        await run_until(clock, done)
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    waiting = clock.drive("waits", waits, apart=True)
+    clock.drive("answers", answers)
+    asyncio.run(all_of_it())
+    assert done.is_set() and most == [1]
+
+
+def test_what_a_step_raises_ends_the_clock() -> None:
+    clock = WallClock()
+
+    def broken(_: float) -> None:
+        raise ZeroDivisionError
+
+    clock.drive("idle", lambda _: None)
+    clock.drive("broken", broken)
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(clock.run())
+    assert raised.group_contains(ZeroDivisionError)
+
+
+def test_what_is_driven_while_the_clock_runs_runs_too_and_each_step_is_observed() -> None:
+    clock, done = WallClock(), asyncio.Event()
+    observed: list[float] = []
+    clock.after_each.append(observed.append)
+
+    def first(_: float) -> None:
+        clock.drive("second", lambda _: done.set())
+
+    clock.drive("first", first)
+    asyncio.run(run_until(clock, done))
+    assert done.is_set() and len(observed) == 2
