@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 say = @printf '\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup demo test lint format bench notebooks notebooks-check docs docs-serve lock clean
+.PHONY: help setup demo picture test lint format bench notebooks notebooks-check docs docs-serve lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -37,6 +37,10 @@ lint: $(VENV)/lint.stamp ## Check style, format, types and the floors of the hou
 format: $(VENV)/lint.stamp ## Mend style and format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+picture: $(VENV)/run.stamp ## Draw the picture in the README anew
+	@folder=$$(mktemp -d) && $(BIN)/gitops-lab demo --output "$$folder" && \
+	  cp "$$folder/timeline.png" docs/timeline.png && rm -rf "$$folder"
 
 bench: $(VENV)/run.stamp ## Measure speed and write docs/benchmarks.md; ARGS=--quick measures and writes nothing
 	$(say) "Measuring"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ class Demo:
             **measure.to_json(self.measurement),
         }
 
+    @property
+    def digest(self) -> str:
+        """What tells whether a picture or a report is of this very story."""
+        return f"sha256:{sha256(json.dumps(self.results).encode()).hexdigest()}"
+
     def write(self, directory: Path) -> list[Path]:
         """Write the picture, the report, the results and the journal; the files written.
 
@@ -59,8 +65,11 @@ class Demo:
         ]
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            picture.save(picture.timeline(self.measurement), paths[0])
-            paths[1].write_text(report.render(self, paths[0].read_bytes()), encoding="utf-8")
+            picture.save(picture.timeline(self.measurement), paths[0], source=self.digest)
+            paths[1].write_text(
+                report.render(self.results, self.measurement, self.journal, paths[0].read_bytes()),
+                encoding="utf-8",
+            )
             paths[2].write_text(
                 json.dumps(self.results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
             )

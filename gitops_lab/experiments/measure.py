@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from gitops_lab.journal import Entry
@@ -242,7 +243,15 @@ def to_json(measurement: Measurement) -> dict[str, Any]:
                     sum(s.seconds for s in spans if s.health != "Healthy"), 3
                 ),
                 "orphans": list(spans[-1].orphans) if spans else [],
+                "median_applied_after": _median(
+                    row.applied_after for row in measurement.rows if row.arm == arm
+                ),
             }
             for arm, spans in measurement.spans.items()
         },
     }
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(median(known), 3) if known else None

@@ -67,9 +67,15 @@ def timeline(measurement: Measurement) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path | BinaryIO) -> None:
-    """Write a picture as PNG; the same figure gives the same bytes."""
-    figure.savefig(path, format="png", metadata={"Software": None})
+def save(figure: Figure, path: Path | BinaryIO, *, source: str = "") -> None:
+    """Write a picture as PNG; the same figure gives the same bytes.
+
+    Args:
+        figure: what to write.
+        path: where to.
+        source: what it was drawn from, to be kept in the file.
+    """
+    figure.savefig(path, format="png", metadata={"Software": None, "Source": source})
 
 
 ORPHANS = "#CC79A7"

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from gitops_lab.experiments.measure import Measurement
 from gitops_lab.experiments.table import seconds
-
-if TYPE_CHECKING:
-    from gitops_lab.experiments.demo import Demo
+from gitops_lab.journal import Entry
 
 
-def render(demo: Demo, picture: bytes) -> str:
-    """The report of a demo, with its picture inside."""
+def render(
+    results: Mapping[str, Any], measurement: Measurement, entries: Iterable[Entry], picture: bytes
+) -> str:
+    """The report of a story.
+
+    Args:
+        results: what `results.json` holds.
+        measurement: the story in numbers.
+        entries: the journal, for the why-traces.
+        picture: the timeline, as PNG.
+    """
     environment = Environment(
         loader=PackageLoader("gitops_lab.experiments", "."),
         autoescape=select_autoescape(["html"]),
@@ -23,14 +32,10 @@ def render(demo: Demo, picture: bytes) -> str:
         lstrip_blocks=True,
     )
     environment.filters["seconds"] = seconds
-    arms = {
-        arm: [e for e in demo.journal if e.actor == arm and e.event != "observed"]
-        for arm in demo.arms
-    }
+    told = [entry for entry in entries if entry.event != "observed"]
     return environment.get_template("report.html").render(
-        demo=demo,
-        results=demo.results,
-        rows=demo.measurement.rows,
+        results=results,
+        rows=measurement.rows,
         picture=base64.b64encode(picture).decode(),
-        traces=arms,
+        traces={arm: [e for e in told if e.actor == arm] for arm in results["arms"]},
     )

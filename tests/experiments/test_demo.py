@@ -13,7 +13,8 @@ from gitops_lab.experiments.measure import Row, measure, to_json
 from gitops_lab.journal import read
 from gitops_lab.sandbox import ARMS
 
-APPS = Path(__file__).parents[3] / "shared" / "apps"
+ROOT = Path(__file__).parents[2]
+APPS = ROOT.parent / "shared" / "apps"
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,11 @@ def test_nothing_in_the_results_names_a_place_on_this_machine(tmp_path: Path) ->
     for path in (tmp_path / "out").iterdir():
         content = path.read_bytes()
         assert b"/tmp" not in content and b"gitops-lab-" not in content, path.name
+
+
+def test_the_picture_in_the_readme_is_of_todays_story() -> None:
+    picture = (ROOT / "docs" / "timeline.png").read_bytes()
+    assert demo.run().digest.encode() in picture, "run `make picture`, and look at it"
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

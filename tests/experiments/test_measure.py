@@ -90,7 +90,7 @@ def test_totals_are_sums_of_spans() -> None:
     totals = to_json(measure(STORY))["totals"]["pull"]
     assert totals == {
         "drift_seconds": 40, "out_of_sync_seconds": 70, "unhealthy_seconds": 40,
-        "orphans": ["Ingress shop"],
+        "orphans": ["Ingress shop"], "median_applied_after": 35,
     }  # fmt: skip
 
 
