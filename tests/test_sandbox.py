@@ -59,6 +59,36 @@ def test_a_commit_pushed_by_hand_reaches_the_arms_like_any_other(tmp_path: Path)
         assert [entry.event for entry in world.journal].count("pushed") == 2
 
 
+def test_an_empty_repository_is_told_and_the_first_commit_is_deployed() -> None:
+    with Sandbox("push-on-schedule", "pull") as world:
+        world.run(minutes=5)
+        for arm in world.arms:
+            reports = [e for e in world.journal if e.actor == arm and e.event == "reported"]
+            assert reports[-1].data["state"] == "failure" and "no commit" in reports[-1].why, arm
+        world.commit("one", {"book.yaml": BOOK})
+        world.run(minutes=5)
+        assert all(arm.get("ConfigMap/book") is not None for arm in world.arms.values())
+
+
+def test_a_forced_push_is_told_and_followed(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    with Sandbox("push-on-commit", "pull") as world:
+        world.commit("one", {"book.yaml": BOOK})
+        world.commit("two", {"book.yaml": BOOK.replace("'1'", "'2'")})
+        world.run(minutes=3)
+        git("clone", "--quiet", str(world.repository.path), "clone")
+        git("-C", "clone", "reset", "--quiet", "--hard", "HEAD~1")
+        git("-C", "clone", "push", "--quiet", "--force", "origin", "HEAD:main")
+        world.run(minutes=3)
+        for arm in world.arms.values():
+            live = arm.get("ConfigMap/book")
+            assert live is not None and live["data"]["page"] == "1", arm.name
+        pushes = [entry.data["forced"] for entry in world.journal if entry.event == "pushed"]
+        assert pushes == [False, False, True]
+
+
 def test_a_deleted_branch_is_told_and_changes_nothing(tmp_path: Path) -> None:
     with Sandbox("push-on-commit", "pull") as world:
         world.commit("one", {"book.yaml": BOOK})
