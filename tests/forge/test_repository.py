@@ -289,7 +289,7 @@ def test_what_does_not_exist_cannot_be_reverted_read_or_listed(repository: Repos
             repository.read(path)
     with pytest.raises(ForgeError, match="this is a folder"):
         repository.read("d")
-    with pytest.raises(ForgeError, match="branches: main"):
+    with pytest.raises(ForgeError, match="Branches: main"):
         repository.log("other")
 
 
