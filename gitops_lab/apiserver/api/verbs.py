@@ -498,10 +498,10 @@ class Api:
         obj = self._decoded(body, scale.RESOURCE, options)
         requests.check_name(obj, key.name, key.namespace)
         old = self._present(resource, key)
-        metadata = requests.metadata_of(obj)
+        metadata = {**requests.metadata_of(obj), "namespace": key.namespace}
+        validate({**obj, "metadata": metadata}, scale.RESOURCE)
         requests.check_uid(metadata, old, key)
         requests.check_revision(metadata, old, resource)
-        validate(obj, scale.RESOURCE)
         changed = scale.scaled(old, obj)
         return scale.scale_of(self._writing.replace(resource, key, old, changed, "scale", options))
 

@@ -17,6 +17,7 @@ from gitops_lab.apiserver.admission.validation.field import (
     required,
     too_long,
 )
+from gitops_lab.apiserver.selectors import label_selector
 from gitops_lab.model import Object
 
 ANNOTATIONS_LIMIT = 256 * 1024
@@ -74,36 +75,12 @@ def is_empty(selector: Mapping[str, Any]) -> bool:
     return not selector.get("matchLabels") and not selector.get("matchExpressions")
 
 
-def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether labels are what a selector asks for. An empty selector matches everything.
-
-    Source: apimachinery `metav1.LabelSelectorAsSelector`; NotIn also matches a label that is not
-    there.
-    """
-    for key, value in selector.get("matchLabels", {}).items():
-        if labels.get(key) != value:
-            return False
-    for requirement in selector.get("matchExpressions", ()):
-        present = labels.get(requirement["key"])
-        values = requirement.get("values", ())
-        match requirement["operator"]:
-            case "In" if present not in values:
-                return False
-            case "NotIn" if present in values:
-                return False
-            case "Exists" if present is None:
-                return False
-            case "DoesNotExist" if present is not None:
-                return False
-    return True
-
-
 def check_match(selector: Mapping[str, Any] | None, template: Object, path: str) -> Errors:
     """The pods made from a template must be those that the selector selects."""
     if not selector or any(check_selector(selector, path)):
         return  # its own faults are reported where it stands
     labels = template.get("metadata", {}).get("labels", {})
-    if not matches(selector, labels):
+    if not label_selector(selector)(labels):
         yield invalid(
             f"{path}.metadata.labels", labels, "`selector` does not match template `labels`"
         )
