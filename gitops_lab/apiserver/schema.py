@@ -132,6 +132,11 @@ class Node:
         return self._item
 
     @property
+    def schema(self) -> Mapping[str, Any]:
+        """The OpenAPI schema of this place, written as Kubernetes' own are here."""
+        return self._schema
+
+    @property
     def required(self) -> frozenset[str]:
         """The fields that a struct must have, by the schema (built-in kinds: by validation)."""
         return frozenset(self._schema.get("required", ()))
