@@ -42,6 +42,7 @@ class SimulatedCluster:
         self.api = Api(now=clock.now, rng=random)
         bootstrap(self.api)
         self.controllers = Controllers(self.api, images=images, rng=random, nodes=nodes)
+        self.controllers.step(clock.now())  # nodes join before anybody asks for a pod
 
     def step(self, now: float) -> float | None:
         """Let every controller and node do what is due; when the next thing is due."""
