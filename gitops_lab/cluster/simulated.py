@@ -107,7 +107,7 @@ class SimulatedConnection:
             self._api.apply(
                 resource,
                 metadata["name"],
-                body,
+                body if dry_run else copied(body),  # what is stored must never change
                 namespace=metadata.get("namespace", ""),
                 options=Options(field_manager=manager, force=force, dry_run=dry_run),
             )
@@ -121,7 +121,7 @@ class SimulatedConnection:
             self._api.patch(
                 self._resource(key),
                 key.name,
-                dict(patch),
+                copied(dict(patch)),
                 type="merge",
                 namespace=key.namespace,
                 subresource=subresource,
