@@ -73,9 +73,12 @@ def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
-def too_many_requests(message: str, causes: Sequence[Mapping[str, str]] = ()) -> ApiError:
-    """429: not now, perhaps later."""
-    return ApiError(429, "TooManyRequests", message, causes=causes)
+def too_many_requests(
+    message: str, causes: Sequence[Mapping[str, str]] = (), *, wait: int = 0
+) -> ApiError:
+    """429: not now, perhaps later; after `wait` seconds, if that is known."""
+    details = {"retryAfterSeconds": wait} if wait else {}
+    return ApiError(429, "TooManyRequests", message, details=details, causes=causes)
 
 
 def too_large_revision(asked: int, current: int) -> ApiError:

@@ -51,7 +51,7 @@ def fields(selector: str, group: str, plural: str) -> Predicate:
     r"""The predicate of a field selector, such as `metadata.name=web,status.phase!=Running`.
 
     Args:
-        selector: the terms, of which all must hold; `\\` takes a comma's or equals sign's meaning.
+        selector: the terms, of which all must hold; `\` takes a comma's or equals sign's meaning.
         group: the API group of the resource.
         plural: the resource.
 

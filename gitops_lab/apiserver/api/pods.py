@@ -125,18 +125,18 @@ def charged(budget: Object, pod: str, now: str) -> Object:
 def _check(budget: Object) -> None:
     name, status = budget["metadata"]["name"], budget.get("status") or {}
     if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
-        why = f"The disruption budget {name} is still being processed by the server."
+        why, wait = f"The disruption budget {name} is still being processed by the server.", 10
     elif len(status.get("disruptedPods") or ()) > _MOST_DISRUPTED:
         why = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
         raise refusals.forbidden("policy", "poddisruptionbudgets", name, why)
     elif status.get("disruptionsAllowed", 0) <= 0:
-        why = (
-            f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods "
-            f"and has {status.get('currentHealthy', 0)} currently"
-        )
+        needed, there = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
+        why = f"The disruption budget {name} needs {needed} healthy pods and has {there} currently"
+        wait = 0
     else:
         return
-    raise refusals.too_many_requests(_VIOLATES, [{"reason": "DisruptionBudget", "message": why}])
+    cause = {"reason": "DisruptionBudget", "message": why}
+    raise refusals.too_many_requests(_VIOLATES, [cause], wait=wait)
 
 
 def _lets_go_of_broken(budget: Object) -> bool:
