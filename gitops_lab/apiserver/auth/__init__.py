@@ -1,0 +1,22 @@
+"""Who asks, and what they may do: certificates, tokens, RBAC."""
+
+from gitops_lab.apiserver.auth.authentication import Authenticator, impersonate
+from gitops_lab.apiserver.auth.authorization import Attributes, Authorizer, Decision
+from gitops_lab.apiserver.auth.certificates import Authority
+from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
+from gitops_lab.apiserver.auth.tokens import Tokens
+from gitops_lab.apiserver.auth.users import ADMIN, ANONYMOUS, User
+
+__all__ = [
+    "ADMIN",
+    "ANONYMOUS",
+    "Attributes",
+    "Authenticator",
+    "Authority",
+    "Authorizer",
+    "Decision",
+    "Tokens",
+    "User",
+    "impersonate",
+    "kubeconfig",
+]
