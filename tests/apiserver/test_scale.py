@@ -51,7 +51,7 @@ def test_a_scale_has_no_fewer_than_no_replicas(world: World, metadata: dict[str,
 
 
 def test_a_patch_of_the_scale_is_checked_like_an_update(world: World) -> None:
-    with pytest.raises(ApiError, match="spec.replicas: Invalid value: -2"):
+    with pytest.raises(ApiError, match=r"spec\.replicas: Invalid value: -2"):
         world.patch("Deployment", "web", {"spec": {"replicas": -2}}, subresource="scale")
     assert world.get("Deployment", "web")["spec"]["replicas"] == 1
 

@@ -18,7 +18,7 @@ from gitops_lab.apiserver.admission.validation.field import (
     too_long,
 )
 from gitops_lab.apiserver.admission.validation.jobs import schedule_fault
-from gitops_lab.apiserver.admission.validation.labels import matches
+from gitops_lab.apiserver.selectors import label_selector
 
 TEXTS = st.text(alphabet="abzAZ09-._/ é", max_size=70)
 
@@ -199,10 +199,10 @@ def test_a_selector_selects_as_its_operator_says(
     requirement = {"key": "tier", "operator": operator, **({"values": values} if values else {})}
     labels = {"app": "web", **({"tier": tier} if tier else {})}
     selector = {"matchLabels": {"app": "web"}, "matchExpressions": [requirement]}
-    assert matches(selector, labels) is selected
-    assert not matches(selector, {**labels, "app": "api"})
+    assert label_selector(selector)(labels) is selected
+    assert not label_selector(selector)({**labels, "app": "api"})
 
 
 def test_an_empty_selector_selects_everything() -> None:
-    assert matches({}, {})
-    assert matches({}, {"app": "web"})
+    assert label_selector({})({})
+    assert label_selector({})({"app": "web"})

@@ -1,17 +1,21 @@
 """What a new cluster has before anyone has asked for anything.
 
 Source: the controllers that the real server runs itself (pkg/controlplane), and the PriorityClasses
-of scheduling (pkg/apis/scheduling/v1/helpers.go).
+of scheduling (pkg/apis/scheduling/v1/helpers.go). The StorageClass is the one that kind installs.
 """
 
 from __future__ import annotations
 
 from gitops_lab.apiserver.api.options import Options
+from gitops_lab.apiserver.api.plugins import DEFAULT_CLASS
 from gitops_lab.apiserver.api.verbs import Api
 from gitops_lab.model import Object
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 """The namespaces of every cluster."""
+
+PROVISIONER = "rancher.io/local-path"
+"""Who makes the volumes of the default StorageClass `standard`."""
 
 _OPTIONS = Options(field_manager="kube-apiserver")
 
@@ -31,7 +35,7 @@ _CLASSES = (
 
 
 def bootstrap(api: Api) -> None:
-    """Create the namespaces, the Service and the PriorityClasses of every cluster.
+    """Create the namespaces, the Service and the classes of every cluster.
 
     Nodes come with the kubelet, the ServiceAccount of each namespace with its controller.
     """
@@ -62,6 +66,17 @@ def bootstrap(api: Api) -> None:
                 "clusterIP": "10.96.0.1",
                 "ports": [{"name": "https", "port": 443, "targetPort": 6443}],
             },
+        },
+    )
+    _create(
+        api,
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": "standard", "annotations": {DEFAULT_CLASS: "true"}},
+            "provisioner": PROVISIONER,
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "WaitForFirstConsumer",
         },
     )
 

@@ -1,8 +1,9 @@
 """The admission plugins that the real server has on by default and that fill in or refuse things.
 
 Source: plugin/pkg/admission/{namespace/lifecycle, serviceaccount, priority,
-defaulttolerationseconds}, Kubernetes 1.37. Left out: LimitRanger and ResourceQuota (their objects
-are stored but bind nobody), the default StorageClass and IngressClass, webhooks.
+defaulttolerationseconds, storage/storageclass/setdefault, storage/storageobjectinuseprotection},
+Kubernetes 1.37. Left out: LimitRanger and ResourceQuota (their objects are stored but bind
+nobody), the default IngressClass, webhooks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from gitops_lab.apiserver.api.strategy import suffix
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.store import Store
 from gitops_lab.model import Object
+
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+"""Annotation of the StorageClass of claims that name none."""
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 3607  # an hour, and seven seconds by which the plugin's own tokens are known
@@ -53,6 +57,38 @@ def admit_pod(pod: Object, store: Store, rng: Random) -> Object:
     _priority(pod, spec, store)
     _tolerations(spec)
     return {**pod, "spec": spec}
+
+
+def admit_claim(claim: Object, store: Store) -> Object:
+    """A new PersistentVolumeClaim with the default class, if it names none, and protected."""
+    spec = claim.get("spec") or {}
+    usual = default_class(store) if "storageClassName" not in spec else None
+    if usual is not None:
+        claim = {**claim, "spec": {**spec, "storageClassName": usual}}
+    return _protected(claim, "kubernetes.io/pvc-protection")
+
+
+def admit_volume(volume: Object) -> Object:
+    """A new PersistentVolume, protected from going while it is in use."""
+    return _protected(volume, "kubernetes.io/pv-protection")
+
+
+def default_class(store: Store) -> str | None:
+    """The name of the default StorageClass: of several, the newest; None if there is none."""
+    usual = [
+        each["metadata"]
+        for each in store.list("storage.k8s.io", "storageclasses")
+        if (each["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
+    ]
+    usual.sort(key=lambda metadata: metadata["creationTimestamp"], reverse=True)
+    return usual[0]["name"] if usual else None
+
+
+def _protected(obj: Object, finalizer: str) -> Object:
+    finalizers = obj["metadata"].get("finalizers") or []
+    if finalizer in finalizers:
+        return obj
+    return {**obj, "metadata": {**obj["metadata"], "finalizers": [*finalizers, finalizer]}}
 
 
 def _forbidden(pod: Object, why: str) -> Exception:

@@ -88,6 +88,10 @@ class Writing:
             obj = plugins.admit_pod(obj, self.store, rng)
         elif key[:2] == ("", "services"):
             obj = addresses.allocated(obj, self.store, rng)
+        elif key[:2] == ("", "persistentvolumeclaims"):
+            obj = plugins.admit_claim(obj, self.store)
+        elif key[:2] == ("", "persistentvolumes"):
+            obj = plugins.admit_volume(obj)
         validate(obj, stored)
         if not options.dry_run:
             return self.store.create(key, obj)

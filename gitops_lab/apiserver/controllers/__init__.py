@@ -20,11 +20,12 @@ from gitops_lab.apiserver.controllers.job import Jobs
 from gitops_lab.apiserver.controllers.kubelet import Kubelet
 from gitops_lab.apiserver.controllers.loop import Controller, Loop
 from gitops_lab.apiserver.controllers.namespace import Namespaces
+from gitops_lab.apiserver.controllers.provisioner import LocalPaths
 from gitops_lab.apiserver.controllers.replicaset import ReplicaSets
 from gitops_lab.apiserver.controllers.scheduler import Scheduler
 from gitops_lab.apiserver.controllers.serviceaccounts import RootCertificates, ServiceAccounts
 from gitops_lab.apiserver.controllers.statefulset import StatefulSets
-from gitops_lab.apiserver.controllers.volumes import Volumes
+from gitops_lab.apiserver.controllers.volumes import VolumeProtection, Volumes
 
 
 class Controllers(Loop):
@@ -52,6 +53,8 @@ class Controllers(Loop):
                 Autoscalers(api, indexes, usage=self.kubelet.usage),
                 *workloads(api, indexes),
                 Volumes(api, indexes),
+                LocalPaths(api, indexes),
+                VolumeProtection(api, indexes),
                 Scheduler(api, indexes),
                 self.kubelet,
                 EndpointSlices(api, indexes, rng=rng),

@@ -55,6 +55,8 @@ def environment(store: Store, pod: Object, container: Mapping[str, Any]) -> dict
 
 def missing_volume(store: Store, pod: Object) -> str:
     """Why the pod's volumes cannot be mounted, as the kubelet says it; empty if they can."""
+    if why := _unclaimed(store, pod):
+        return why
     for name, kind, reference in _volumes(pod["spec"]):
         try:
             values = _values(store, kind, pod["metadata"]["namespace"], reference)
@@ -67,6 +69,33 @@ def missing_volume(store: Store, pod: Object) -> str:
                     f'MountVolume.SetUp failed for volume "{name}" : '
                     f"{where} references non-existent {where} key: {item['key']}"
                 )
+    return ""
+
+
+def _unclaimed(store: Store, pod: Object) -> str:
+    """Which claim's volume the pod cannot have yet.
+
+    The scheduler sees to claims first, so only a pod that chose its node itself gets here with
+    one that is not bound.
+    """
+    for volume in pod["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" not in volume:
+            continue
+        namespace, name = pod["metadata"]["namespace"], volume["persistentVolumeClaim"]["claimName"]
+        claim = store.get(("", "persistentvolumeclaims", namespace, name))
+        if claim is None:
+            why = f'failed to fetch PVC from API server: persistentvolumeclaims "{name}" not found'
+        elif "deletionTimestamp" in claim["metadata"]:
+            why = "PVC is being deleted"
+        elif (claim.get("status") or {}).get("phase") != "Bound":
+            why = "PVC is not bound"
+        else:
+            continue
+        return (
+            f"Unable to attach or mount volumes: unmounted volumes=[{volume['name']}], "
+            f"unattached volumes=[], failed to process volumes=[{volume['name']}]: "
+            f"error processing PVC {namespace}/{name}: {why}"
+        )
     return ""
 
 

@@ -51,7 +51,13 @@ class Kubelet(Controller):
     """
 
     name = "kubelet"
-    watches = (("", "pods"), ("", "nodes"), ("", "configmaps"), ("", "secrets"))
+    watches = (
+        ("", "pods"),
+        ("", "nodes"),
+        ("", "configmaps"),
+        ("", "secrets"),
+        ("", "persistentvolumeclaims"),
+    )
 
     def __init__(
         self, api: Api, indexes: Indexes, *, images: Catalogue, rng: Random, nodes: int = 1
@@ -74,7 +80,7 @@ class Kubelet(Controller):
             api.create(self._nodes, node, options=Options(field_manager=MANAGER))
 
     def keys(self, event: Event) -> Iterable[Item]:
-        """The pod, if it is on a node; the node; or pods that wait for configuration."""
+        """The pod, if it is on a node; the node; or pods that wait for what they mount."""
         _, plural, namespace, name = event.key
         if plural == "pods":
             return ((namespace, name),) if event.object["spec"].get("nodeName") else ()

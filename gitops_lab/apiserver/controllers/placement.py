@@ -26,13 +26,17 @@ def fits_node(pod_spec: Mapping[str, Any], node: Object) -> bool:
     required = ((pod_spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
     )
-    if required is None:
-        return True
+    return required is None or selects_node(required, node)
+
+
+def selects_node(selector: Mapping[str, Any], node: Object) -> bool:
+    """Whether a node meets one of the terms of a NodeSelector (core/v1)."""
+    labels = node["metadata"].get("labels") or {}
     fields = {"metadata.name": node["metadata"]["name"]}
     return any(
         all(_meets(each, labels) for each in term.get("matchExpressions") or ())
         and all(_meets(each, fields) for each in term.get("matchFields") or ())
-        for term in required["nodeSelectorTerms"]
+        for term in selector["nodeSelectorTerms"]
         if term.get("matchExpressions") or term.get("matchFields")
     )
 

@@ -1,8 +1,8 @@
 """The scheduler: finds a node for each pod, or says why there is none.
 
 Source: Kubernetes 1.37, pkg/scheduler; its filters NodeUnschedulable, NodeAffinity,
-TaintToleration and NodeResourcesFit, and its messages. Left out: affinity between pods, topology
-spread, volumes, and preemption, whose message is told as if it had found no victim.
+TaintToleration, NodeResourcesFit and VolumeBinding, and its messages. Left out: affinity between
+pods, topology spread, and preemption, whose message is told as if it had found no victim.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gitops_lab.apiserver.controllers.placement import (
 )
 from gitops_lab.apiserver.controllers.pods import is_over
 from gitops_lab.apiserver.controllers.status import condition, write_status
+from gitops_lab.apiserver.controllers.volumebinding import VolumeBinding
 from gitops_lab.apiserver.store import Event
 from gitops_lab.clock import timestamp
 from gitops_lab.model import Object
@@ -40,17 +41,31 @@ class Scheduler(Controller):
     """Binds pods to nodes, to the emptiest one that fits (of equals, the first by name)."""
 
     name = NAME
-    watches = (("", "pods"), ("", "nodes"))
+    watches = (
+        ("", "pods"),
+        ("", "nodes"),
+        ("", "persistentvolumeclaims"),
+        ("", "persistentvolumes"),
+        ("storage.k8s.io", "storageclasses"),
+    )
 
     def __init__(self, api: Api, indexes: Indexes) -> None:
         super().__init__(api, indexes)
         self._pods = api.registry.by_kind("v1", "Pod")
         self._by_node = indexes.pods_by_node()
+        self._binding = VolumeBinding(api, indexes, manager=MANAGER)
         self._unschedulable: dict[Item, None] = {}
 
     def keys(self, event: Event) -> Iterable[Item]:
-        """The pod if it needs a node; all that found none, if a node or room on one appears."""
+        """The pod if it needs a node, or its claim changes; all that found none, if there is news.
+
+        News is a node, room on one, or a place for data.
+        """
         item, obj, old = event.key[2:], event.object, event.old
+        if event.key[1] == "persistentvolumeclaims":
+            return self._binding.waiting(*item)
+        if event.key[1] in ("persistentvolumes", "storageclasses"):
+            return list(self._unschedulable)
         if event.key[1] == "nodes":
             is_news = old is None or _offers(old) != _offers(obj)
             return list(self._unschedulable) if is_news else ()
@@ -75,9 +90,13 @@ class Scheduler(Controller):
         hopeless = 0
         candidates: list[tuple[Decimal, Decimal, str]] = []
         nodes = self.api.store.list("", "nodes")
-        for node in nodes:
+        obstacle = self._binding.obstacle(pod)
+        for node in () if obstacle else nodes:
             used = self._used(node)
             words, is_hopeless = _refusal(spec, node, wanted, used)
+            if not words:
+                words = self._binding.refusals(pod, node)
+                is_hopeless = bool(words)
             if words:
                 reasons.update(words)
                 hopeless += is_hopeless
@@ -86,10 +105,15 @@ class Scheduler(Controller):
                     (used.get("cpu", Decimal(0)), used["pods"], node["metadata"]["name"])
                 )
         if candidates:
-            self._bind(pod, min(candidates)[2], now)
+            chosen = min(candidates)[2]
+            node = next(each for each in nodes if each["metadata"]["name"] == chosen)
+            if self._binding.bind(pod, node):  # else its claims call again when they are bound
+                self._bind(pod, chosen, now)
         else:
             self._unschedulable[namespace, name] = None
-            self._report(pod, _message(len(nodes), reasons, hopeless), now)
+            if obstacle:
+                hopeless = len(nodes)
+            self._report(pod, _message(len(nodes), obstacle, reasons, hopeless), now)
 
     def _used(self, node: Object) -> dict[str, Decimal]:
         pods = self._by_node.get(node["metadata"]["name"])
@@ -166,10 +190,12 @@ def _refusal(
     return shortages(wanted, used, (node.get("status") or {}).get("allocatable") or {})
 
 
-def _message(nodes: int, reasons: Counter[str], hopeless: int) -> str:
+def _message(nodes: int, obstacle: str, reasons: Counter[str], hopeless: int) -> str:
+    """The scheduler's sentence: what stands in the way on all nodes, or how many say what."""
     if not nodes:
         return "no nodes available to schedule pods"
-    why = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
+    counted = sorted(f"{count} {reason}" for reason, count in reasons.items())
+    why = obstacle or ", ".join(counted)
     preemption = [
         f"{count} {text}"
         for count, text in (
