@@ -8,9 +8,10 @@ always were. Both are left out here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from typing import Any
 
 from gitops_lab.apiserver.schema import Node, builtin
 from gitops_lab.errors import ApiError
@@ -37,6 +38,7 @@ class Resource:
         subresources: status, scale, log and so on.
         generation: whether a change outside metadata and status moves metadata.generation.
         schema: the type of the objects, if it is not one of Kubernetes' own.
+        columns: what `kubectl get` shows of them then (CustomResourceColumnDefinition objects).
     """
 
     group: str
@@ -51,6 +53,7 @@ class Resource:
     subresources: tuple[str, ...] = ()
     generation: bool = False
     schema: Node | None = field(default=None, repr=False, compare=False)
+    columns: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
 
     @cached_property
     def api_version(self) -> str:
