@@ -327,12 +327,12 @@ class Api:
         requests.check_subresource(resource, subresource, ("", "status"))
         key = self._key(resource, name, requests.namespace_of(config, resource, namespace))
         old = self.store.get(key)
-        written = marshal.dumps(config, 2)
+        written = _fingerprint(config)
         if old is not None:
             # What was applied last to an object that has not moved since changes nothing.
             metadata = old["metadata"]
             last = self._applied.get((metadata["uid"], manager, subresource))
-            if last == (metadata["resourceVersion"], written):
+            if written and last == (metadata["resourceVersion"], written):
                 return _served(resource, old)
         elif subresource:
             raise refusals.not_found(resource.group, resource.plural, name)
@@ -531,7 +531,7 @@ class Api:
             budget = pods.budget_for(pod, self.store)
             asked = pods.deletion_of(body, options)
             deletion.check(pod, resource, asked)
-            if budget is not None and not options.dry_run:
+            if budget is not None and not asked.dry_run:
                 place = Key("policy", "poddisruptionbudgets", namespace, budget["metadata"]["name"])
                 self.store.update(place, pods.charged(budget, name, self._writing.timestamp()))
             self.delete(resource, name, namespace=namespace, options=asked)
@@ -540,6 +540,14 @@ class Api:
 
 def _served(resource: Resource, obj: Object) -> Object:
     """A stored object in the version of a request."""
+def _fingerprint(config: Any) -> bytes:
+    """A configuration as bytes, to be compared; none if it holds what no JSON could."""
+    try:
+        return marshal.dumps(config, 2)
+    except ValueError:
+        return b""
+
+
     convert = conversion(resource)
     return obj if convert is None else convert.serve(obj)
 
