@@ -19,6 +19,10 @@ from gitops_lab.ports import Credentials
 INSIDE = Credentials("test", inside=True)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "pods: needs nodes that run pods")
+
+
 @pytest.fixture
 def clock() -> SimClock:
     return SimClock()
