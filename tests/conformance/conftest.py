@@ -1,7 +1,7 @@
 """One suite, several clusters: what is asserted here is what Kubernetes does.
 
-Every test gets a `Subject`: the Cluster port, and a way to let time pass until something holds. On a
-simulated cluster time is virtual; on a real one it is waited for.
+Every test gets a `Subject`: the Cluster port, and a way to let time pass until something holds.
+On a simulated cluster time is virtual; on a real one it is waited for.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gitops_lab.errors import ApiError
@@ -83,7 +85,7 @@ def test_text_in_a_secret_becomes_base64(subject: Subject) -> None:
     ],
 )
 def test_what_makes_no_sense_is_invalid_and_names_the_field(
-    subject: Subject, change: dict[str, object], field: str
+    subject: Subject, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(ApiError) as refusal:
         subject.apply(deployment(**change))
