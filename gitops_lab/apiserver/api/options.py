@@ -24,7 +24,8 @@ class Options:
         uid: a deletion is for the object with this uid only.
         resource_version: a deletion is for this very state of the object only.
         grace_period: seconds a deleted pod has to stop; None for what the pod itself says.
-        user: who asks; for the record, nothing is forbidden to anyone here.
+        user: who asks; for guards of writes (see `Writing`), nothing else here forbids anything.
+        groups: the groups of whoever asks.
     """
 
     field_manager: str = ""
@@ -36,6 +37,7 @@ class Options:
     resource_version: str = ""
     grace_period: int | None = None
     user: str = "system:admin"
+    groups: tuple[str, ...] = ("system:masters", "system:authenticated")
 
 
 NONE = Options()

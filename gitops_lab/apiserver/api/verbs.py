@@ -71,6 +71,8 @@ class Api:
         self.warn: Callable[[str], None] = lambda text: None
         """Is told what the HTTP API answers in `Warning` headers."""
         self._writing = Writing(self.store, self.registry, now=now, rng=rng)
+        self.guards = self._writing.guards
+        """What may refuse a write before it is stored, in the order in which it is asked."""
         self._applied: dict[tuple[str, str, str], tuple[str, bytes]] = {}
 
     # Reading
@@ -538,8 +540,6 @@ class Api:
         return requests.success(201)
 
 
-def _served(resource: Resource, obj: Object) -> Object:
-    """A stored object in the version of a request."""
 def _fingerprint(config: Any) -> bytes:
     """A configuration as bytes, to be compared; none if it holds what no JSON could."""
     try:
@@ -548,6 +548,8 @@ def _fingerprint(config: Any) -> bytes:
         return b""
 
 
+def _served(resource: Resource, obj: Object) -> Object:
+    """A stored object in the version of a request."""
     convert = conversion(resource)
     return obj if convert is None else convert.serve(obj)
 

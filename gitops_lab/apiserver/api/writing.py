@@ -21,6 +21,11 @@ from gitops_lab.apiserver.store import Key, Store
 from gitops_lab.clock import timestamp
 from gitops_lab.model import Object
 
+Guard = Callable[[Resource, Object | None, Object, Options], None]
+"""Is asked before a write is stored: the resource as stored, the object before (None if it is new)
+and after, and the request's options. It refuses with an ApiError; plugins of one cluster are such.
+"""
+
 
 class Writing:
     """The way of a write into one store.
@@ -36,6 +41,7 @@ class Writing:
         self, store: Store, registry: Registry, *, now: Callable[[], float], rng: Random
     ) -> None:
         self.store, self.registry, self.now, self.rng = store, registry, now, rng
+        self.guards: list[Guard] = []
         self._told: tuple[float, str] = (-1.0, "")
 
     def timestamp(self) -> str:
@@ -92,6 +98,7 @@ class Writing:
             obj = plugins.admit_claim(obj, self.store)
         elif key[:2] == ("", "persistentvolumes"):
             obj = plugins.admit_volume(obj)
+        self._guard(stored, None, obj, options)
         validate(obj, stored)
         if not options.dry_run:
             return self.store.create(key, obj)
@@ -140,6 +147,7 @@ class Writing:
             obj = strategy.next_generation(obj, old, stored)
         if key[:2] == ("", "services"):
             obj = addresses.allocated(obj, self.store, self._draws(options))
+        self._guard(stored, old, obj, options)
         validate(obj, stored, old=old)
         if options.dry_run:
             return obj
@@ -147,6 +155,10 @@ class Writing:
             self.store.delete(key)
             return obj
         return self.store.update(key, obj)
+
+    def _guard(self, stored: Resource, old: Object | None, new: Object, options: Options) -> None:
+        for guard in self.guards:
+            guard(stored, old, new, options)
 
     def _draws(self, options: Options) -> Random:
         """Where random things come from; a dry run must not change what is drawn after it."""
