@@ -102,10 +102,14 @@ class WallTask(Task):
         self.worker = ThreadPoolExecutor(1, thread_name_prefix=name) if apart else None
         self.woken = asyncio.Event()
         self.running = False
+        self.last = float("-inf")
 
 
 class WallClock:
     """The clock on the wall, or one that runs several times as fast.
+
+    A step is told the instant at which it was due, as by `SimClock`, though it may run a little
+    later: whoever looks every 15 seconds does not lose a moment each time.
 
     Everything happens on the event loop of `run`, one thing at a time, except for steps that are
     driven `apart`: each such task has one thread, so that it is never stepped twice at once.
@@ -151,7 +155,7 @@ class WallClock:
 
         A task that is running at that instant runs again when it is done.
         """
-        due = self.now() if at is None else at
+        due = self.now() if at is None else max(at, task.last)
         if task.due is None or due < task.due:
             task.due = due
             task.woken.set()
@@ -178,19 +182,20 @@ class WallClock:
         """Step one task again and again."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._until_due(task)
+            due = task.last = await self._until_due(task)
             task.due, task.running = None, True
             if task.worker is None:
-                again = task.step(self.now())
+                again = task.step(due)
             else:
-                again = await loop.run_in_executor(task.worker, task.step, self.now())
+                again = await loop.run_in_executor(task.worker, task.step, due)
             task.running = False
             if again is not None:
                 self.wake(task, again)
             for observe in self.after_each:
                 observe(self.now())
 
-    async def _until_due(self, task: WallTask) -> None:
+    async def _until_due(self, task: WallTask) -> float:
+        """Wait until a task is due; the instant at which it was."""
         await asyncio.sleep(0)  # however busy a task is, the others have their turn
         while task.due is None or (wait := task.due - self.now()) > 0:
             endless = task.due is None or wait == float("inf")
@@ -200,6 +205,7 @@ class WallClock:
                     await task.woken.wait()
             except TimeoutError:
                 pass
+        return task.due
 
 
 def timestamp(now: float) -> str:

@@ -147,10 +147,11 @@ def test_time_that_stands_still_or_runs_backwards_is_refused(speed: float) -> No
         WallClock(speed=speed)
 
 
-def test_on_the_wall_a_step_runs_no_earlier_than_it_asked_for() -> None:
+def test_on_the_wall_a_step_runs_no_earlier_than_it_asked_for_and_is_told_that_instant() -> None:
     clock, seen, done = WallClock(speed=QUICK), [], asyncio.Event()
 
     def step(now: float) -> float:
+        assert clock.now() >= now
         seen.append(now)
         if len(seen) == 3:
             done.set()
@@ -158,7 +159,7 @@ def test_on_the_wall_a_step_runs_no_earlier_than_it_asked_for() -> None:
 
     clock.drive("ticker", step)
     asyncio.run(run_until(clock, done))
-    assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(seen))
+    assert all(later == earlier + 10 for earlier, later in itertools.pairwise(seen))
     assert len(seen) >= 3
 
 
@@ -182,6 +183,20 @@ def test_on_the_wall_a_sleeper_is_woken_by_another_task_and_earlier_than_it_aske
     clock.drive("caller", caller)
     asyncio.run(run_until(clock, done))
     assert len(seen) == 2 and seen[1] < 1e8
+
+
+def test_a_step_that_asks_for_the_past_runs_at_once_and_never_goes_back_in_time() -> None:
+    clock, seen, done = WallClock(speed=QUICK), [], asyncio.Event()
+
+    def step(now: float) -> float:
+        seen.append(now)
+        if len(seen) == 3:
+            done.set()
+        return now + 5 if len(seen) == 1 else float("-inf")
+
+    clock.drive("step", step)
+    asyncio.run(run_until(clock, done))
+    assert seen[1] == seen[0] + 5 and seen[2] == seen[1]
 
 
 def test_a_task_that_never_rests_leaves_the_others_their_turn() -> None:
