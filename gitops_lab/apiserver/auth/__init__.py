@@ -4,6 +4,8 @@ from gitops_lab.apiserver.auth.authentication import Authenticator, impersonate
 from gitops_lab.apiserver.auth.authorization import Attributes, Authorizer, Decision
 from gitops_lab.apiserver.auth.certificates import Authority
 from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
+from gitops_lab.apiserver.auth.reviews import review
+from gitops_lab.apiserver.auth.roles import bootstrap_rbac
 from gitops_lab.apiserver.auth.tokens import Tokens
 from gitops_lab.apiserver.auth.users import ADMIN, ANONYMOUS, User
 
@@ -17,6 +19,8 @@ __all__ = [
     "Decision",
     "Tokens",
     "User",
+    "bootstrap_rbac",
     "impersonate",
     "kubeconfig",
+    "review",
 ]

@@ -34,7 +34,8 @@ class Authenticator:
     """
 
     def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+        self.tokens = tokens
+        """Verifies bearer tokens, and issues them."""
 
     def authenticate(
         self, peer_certificate: Mapping[str, Any] | None, authorization: str, now: float
@@ -61,7 +62,7 @@ class Authenticator:
             return None
         if " " in token or not token.isascii():
             raise TokenError("invalid bearer token")
-        return self._tokens.verify(token, now=now)
+        return self.tokens.verify(token, now=now)
 
 
 def _named_by(certificate: Mapping[str, Any]) -> User | None:

@@ -97,7 +97,7 @@ class Authorizer:
         Raises:
             ApiError: 404 if there is no such role.
         """
-        name, is_local = reference["name"], reference["kind"] == "Role"
+        name, is_local = reference.get("name", ""), reference["kind"] == "Role"
         plural, place = ("roles", namespace) if is_local else ("clusterroles", "")
         role = self._store.get((GROUP, plural, place, name))
         if role is None:

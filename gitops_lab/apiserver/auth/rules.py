@@ -97,7 +97,7 @@ def missing(held: Sequence[Object], wanted: Iterable[Object]) -> list[Object]:
 
 def _apart(rule: Object) -> Iterator[Object]:
     """A rule as rules of one verb for one resource or one path."""
-    for verb in rule["verbs"]:
+    for verb in rule.get("verbs") or ():
         for group in rule.get("apiGroups") or ():
             for resource in rule.get("resources") or ():
                 place = {"apiGroups": [group], "resources": [resource]}

@@ -20,8 +20,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.api import decoding
 from gitops_lab.apiserver.api.strategy import new_uid
 from gitops_lab.apiserver.auth.users import User, account_groups, account_name
+from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.store import Store
 from gitops_lab.clock import timestamp
 from gitops_lab.errors import ApiError
@@ -38,6 +40,9 @@ SHORTEST, LONGEST = 600, 1 << 32
 REMEMBERED = 1_024
 """How many tokens with a good signature are remembered, so that each is checked only once."""
 
+_REQUEST = Resource(
+    "authentication.k8s.io", "v1", "TokenRequest", "tokenrequests", "tokenrequest", namespaced=True
+)
 _ALGORITHM = "ES256"
 _BOUND_TO = {"Pod": "pods", "Secret": "secrets"}
 
@@ -134,19 +139,22 @@ class Tokens:
         claims = self._valid(token, now, audiences)
         return [each for each in audiences or (ISSUER,) if each in claims["aud"]]
 
-    def request(self, namespace: str, name: str, body: Object, *, now: float) -> Object:
+    def request(self, namespace: str, name: str, body: Any, *, now: float) -> Object:
         """Answer a TokenRequest, the subresource `token` of ServiceAccounts.
 
         Args:
             namespace: the ServiceAccount's.
             name: its name.
-            body: the TokenRequest.
+            body: the TokenRequest, as the client sent it.
             now: the time, in seconds since the Unix epoch.
 
         Raises:
-            ApiError: 404 for a ServiceAccount or a bound object that is not there, 409 if its uid
-                is another, 422 for a time that is too short or too long.
+            ApiError: 400 for a body that cannot be read, 404 for a ServiceAccount or a bound
+                object that is not there, 409 if its uid is another, 422 for a time that is too
+                short or too long.
         """
+        body = decoding.with_header(body, _REQUEST.api_version, _REQUEST.kind)
+        body = decoding.decoded(body, _REQUEST, validation="Ignore", warn=lambda _: None)
         spec = body.get("spec") or {}
         seconds = spec.get("expirationSeconds") or SECONDS
         _check_seconds(seconds)
@@ -162,8 +170,8 @@ class Tokens:
         expires = {"token": token, "expirationTimestamp": timestamp(int(now) + seconds)}
         asked = {"audiences": spec.get("audiences") or [ISSUER], "expirationSeconds": seconds}
         return {
-            "kind": "TokenRequest",
-            "apiVersion": "authentication.k8s.io/v1",
+            "kind": _REQUEST.kind,
+            "apiVersion": _REQUEST.api_version,
             "metadata": {"name": name, "namespace": namespace, "creationTimestamp": timestamp(now)},
             "spec": {**asked, "boundObjectRef": reference},
             "status": expires,

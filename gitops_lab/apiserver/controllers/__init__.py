@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from gitops_lab.apiserver.api import Api
+from gitops_lab.apiserver.controllers.aggregation import ClusterRoleAggregation
 from gitops_lab.apiserver.controllers.autoscaler import Autoscalers
 from gitops_lab.apiserver.controllers.cronjob import CronJobs
 from gitops_lab.apiserver.controllers.daemonset import DaemonSets
@@ -50,6 +51,7 @@ class Controllers(Loop):
             [  # they take turns in this order
                 ServiceAccounts(api, indexes),
                 RootCertificates(api, indexes),
+                ClusterRoleAggregation(api, indexes),
                 Autoscalers(api, indexes, usage=self.kubelet.usage),
                 *workloads(api, indexes),
                 Volumes(api, indexes),
