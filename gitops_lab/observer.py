@@ -52,25 +52,31 @@ class Observer:
     def __init__(self, deployer: Deployer, source: Source, cluster: Cluster, journal: Pen) -> None:
         self.deployer, self.source, self.cluster, self.journal = deployer, source, cluster, journal
         self.head = ""
+        self.fault = ""
         self.wanted: dict[str, tuple[Manifest, ...]] = {"": ()}
         self.wanted_once: dict[ObjectKey, str] = {}
         self.last: Observation | None = None
         self._live: dict[ObjectKey, Object | None] = {}
         self._compared: dict[tuple[str, ObjectKey], str] = {}
-        self._known: tuple[str, str] | None = None
+        self._known: tuple[str, str, str] | None = None
 
     def moved(self) -> None:
-        """The branch moved: what Git wants is what its newest revision says, if that renders."""
+        """The branch moved: what Git wants is what its newest revision says.
+
+        If that does not render, nobody can say what Git wants, and no cluster is in sync with it.
+        """
+        before, self.fault = self.head, ""
         try:
             revision = self.source.head()
+            self.head = str(revision)
             manifests = render(
                 self.source.fetch(revision),
                 namespace=self.deployer.policy.namespace,
                 is_namespaced=self.cluster.is_namespaced,
             )
-        except LabError:
+        except LabError as error:
+            self.fault, self.wanted[self.head] = str(error), self.wanted[before]
             return
-        self.head = str(revision)
         self.wanted[self.head] = manifests
         self.wanted_once |= {m.key: split_api_version(m.body["apiVersion"])[1] for m in manifests}
 
@@ -84,7 +90,7 @@ class Observer:
 
     def look(self) -> None:
         """Compare, if anything moved since the last look, and journal what is new."""
-        known = (self.head, self.deployer.applied)
+        known = (self.head, self.fault, self.deployer.applied)
         if known == self._known:
             return
         self._known = known
@@ -99,7 +105,7 @@ class Observer:
 
     def _observe(self) -> Observation:
         wanted = self.wanted[self.head]
-        difference = self._difference(self.head)
+        difference = self.fault or self._difference(self.head)
         health = overall((manifest.key, self._get(manifest.key)) for manifest in wanted)
         keys = {manifest.key for manifest in wanted}
         orphans = (key for key in self.wanted_once if key not in keys and self._is_orphan(key))
@@ -129,14 +135,13 @@ class Observer:
         return ""
 
     def _compare(self, manifest: Manifest) -> str:
-        live = self._get(manifest.key)
-        if live is None:
-            return "does not exist"
-        name = self.deployer.name
+        live, name = self._get(manifest.key), self.deployer.name
         try:
             merged = self.cluster.apply(stamped(manifest.body, name), manager=name, dry_run=True)
         except ApiError as error:
             return error.message
+        if live is None:
+            return "does not exist"
         return next((str(difference) for difference in differences(live, merged)), "")
 
     def _is_orphan(self, key: ObjectKey) -> bool:

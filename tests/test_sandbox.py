@@ -118,6 +118,29 @@ def test_a_status_line_says_what_is_true_and_why() -> None:
         )
 
 
+def test_nobody_is_in_sync_with_a_revision_that_does_not_render() -> None:
+    with Sandbox("pull") as world:
+        world.commit("one", {"book.yaml": BOOK})
+        world.run(minutes=2)
+        world.commit("two", {"book.yaml": "kind: ["})
+        world.run(minutes=2)
+        assert world.status().startswith("pull: out of sync, Healthy (book.yaml, line 2")
+        world.revert()
+        world.run(minutes=2)
+        assert world.status() == "pull: in sync, Healthy"
+
+
+def test_a_status_line_says_why_an_object_cannot_come_to_be() -> None:
+    with Sandbox("pull") as world:
+        world.commit(
+            "one", {"book.yaml": BOOK.replace("name: book", "name: book\n  namespace: no")}
+        )
+        world.run(minutes=2)
+        assert world.status() == (
+            'pull: out of sync, Missing (ConfigMap no/book: namespaces "no" not found)'
+        )
+
+
 def test_why_tells_decision_and_action_of_one_object() -> None:
     with Sandbox("pull") as world:
         world.chapter("first")
