@@ -1,0 +1,329 @@
+"""The server: TLS, connections and time limits around the answers.
+
+One request is: who asks (authentication, impersonation), may they (authorization), what do they
+ask (the body), and what is it answered. Only the last is about Kubernetes objects, and it is done
+in one go on the event loop: the verbs are quick, and need no locks that way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import ClientPayloadError, hdrs, web
+from aiohttp.http import HttpVersion11
+from multidict import CIMultiDict
+
+from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.api import Api
+from gitops_lab.apiserver.auth.authentication import Authenticator, impersonate
+from gitops_lab.apiserver.auth.authorization import Attributes, Authorizer
+from gitops_lab.apiserver.auth.certificates import Authority
+from gitops_lab.apiserver.auth.reviews import review
+from gitops_lab.apiserver.auth.users import ANONYMOUS, User
+from gitops_lab.apiserver.http import bodies, documents, routes, watches
+from gitops_lab.apiserver.http.answers import Answer, refusal
+from gitops_lab.apiserver.http.calls import Call
+from gitops_lab.apiserver.http.objects import Objects
+from gitops_lab.apiserver.http.queries import Query
+from gitops_lab.apiserver.http.routes import Route
+from gitops_lab.apiserver.http.watches import Watching
+from gitops_lab.apiserver.resources import Resource
+from gitops_lab.errors import ApiError
+from gitops_lab.model import Object
+
+MOST_REQUESTS = 400
+"""How many requests may be under way. Source: kube-apiserver `--max-requests-inflight`."""
+
+MOST_WATCHES = 2_000
+"""How many watches may be open."""
+
+COMPRESS_FROM = 128 * 1024
+"""Answers of more bytes are compressed for clients that allow it. Source: apiserver
+`responsewriters` (`defaultGzipThresholdBytes`)."""
+
+READ_WITHIN, WRITE_WITHIN = 60.0, 30.0
+"""Seconds of real time a client has to send its body, and to take a piece of an answer."""
+
+_MOST_PARAMETERS = 1_000
+
+_HEADERS = {
+    "Cache-Control": "no-cache, private",
+    # Clients that see this header leave the limits on their rate to the server.
+    "X-Kubernetes-Pf-Flowschema-Uid": "00000000-0000-4000-8000-000000000001",
+    "X-Kubernetes-Pf-Prioritylevel-Uid": "00000000-0000-4000-8000-000000000002",
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """One address of one cluster's API server.
+
+    Args:
+        api: the verbs.
+        authority: signs the server's certificate and those of its clients.
+        authenticator: finds out who asks; its tokens are those that are issued.
+        authorizer: decides whether they may.
+        now: the time, in seconds since the Unix epoch.
+        reachable: whether this address answers; while it does not, connections are dropped.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        authority: Authority,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        now: Callable[[], float],
+        reachable: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._api, self._authority = api, authority
+        self._authenticator, self._authorizer = authenticator, authorizer
+        self._now, self._reachable = now, reachable
+        self._objects = Objects(api, review=self._review, now=now)
+        self._alarm = watches.Alarm()
+        self._runner: web.ServerRunner | None = None
+        self._serves = False
+        self._requests = 0
+        self.watches = 0
+        """How many watches are open."""
+
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, *, names: Sequence[str] = ()
+    ) -> int:
+        """Listen.
+
+        Args:
+            host: the address.
+            port: the port; 0 for any that is free.
+            names: what else clients call this server by, as its certificate must say.
+
+        Returns:
+            The port.
+        """
+        server = web.Server(
+            self._handle, access_log=None, handler_cancellation=True, lingering_time=5.0
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await self._runner.setup()
+        hosts = tuple(dict.fromkeys((host, "127.0.0.1", "localhost", *names)))
+        context = tls(self._authority, hosts)
+        self._serves = True
+        self._alarm.open(self._api.store)
+        await web.TCPSite(self._runner, host, port, ssl_context=context, backlog=1024).start()
+        found: int = self._runner.addresses[0][1]
+        return found
+
+    async def stop(self) -> None:
+        """End every watch and every connection; a server that does not listen is no error."""
+        self._serves = False
+        self._alarm.ring()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+            self._alarm.close()
+
+    # One request
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._reachable():
+            _hang_up(request)
+            return web.Response()
+        try:
+            outcome = await self._outcome(request)
+        except ApiError as error:
+            outcome = refusal(error)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            _log.exception("%s %s", request.method, request.path)
+            outcome = refusal(ApiError(500, "InternalError", "an error on the server"))
+        if isinstance(outcome, Watching):
+            return await self._stream(request, outcome)
+        return await _whole(request, outcome)
+
+    async def _outcome(self, request: web.BaseRequest) -> Answer | Watching:
+        if self._requests >= MOST_REQUESTS:
+            raise refusals.too_many_requests("too many requests, please try again later", wait=1)
+        self._requests += 1
+        try:
+            call = _call(request)
+            route = routes.parse(call.method, call.path, call.query)
+            user = self._user(request)
+            self._check_allowed(user, route, call)
+            call = replace(call, user=user, body=await _body(request))
+            if route is None:
+                return documents.document(self._api.registry, call)
+            if route.verb == "watch" and self.watches >= MOST_WATCHES:
+                raise refusals.too_many_requests("too many watches", wait=1)
+            return self._objects.answer(route, call)
+        finally:
+            self._requests -= 1
+
+    def _user(self, request: web.BaseRequest) -> User:
+        transport = request.transport
+        certificate = transport.get_extra_info("peercert") if transport else None
+        authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+        user = self._authenticator.authenticate(certificate, authorization, self._now())
+        return impersonate(user or ANONYMOUS, request.headers, self._authorizer)
+
+    def _check_allowed(self, user: User, route: Route | None, call: Call) -> None:
+        """Raises: ApiError 403 Forbidden."""
+        if route is None:
+            attributes = Attributes(call.method.lower(), path=call.path)
+        else:
+            name = route.name
+            if not name and route.verb in ("list", "watch"):
+                name = _single_name(call.query.get("fieldSelector", ""))
+            attributes = Attributes(
+                route.verb,
+                group=route.group,
+                version=route.version,
+                resource=route.plural,
+                subresource=route.subresource,
+                namespace=route.namespace,
+                name=name,
+            )
+        decision = self._authorizer.allows(user, attributes)
+        if not decision.allowed:
+            raise self._authorizer.forbidden(user, attributes, decision)
+
+    def _review(self, resource: Resource, body: Object, route: Route, call: Call) -> Object:
+        if route.subresource == "token":
+            tokens = self._authenticator.tokens
+            return tokens.request(route.namespace, route.name, body, now=self._now())
+        return review(
+            resource.kind,
+            body,
+            call.user,
+            authorizer=self._authorizer,
+            tokens=self._authenticator.tokens,
+            namespace=route.namespace,
+            now=self._now(),
+        )
+
+    async def _stream(self, request: web.BaseRequest, granted: Watching) -> web.StreamResponse:
+        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "application/json"})
+        if request.version >= HttpVersion11:
+            response.enable_chunked_encoding()
+        self.watches += 1
+        try:
+            await response.prepare(request)
+            events = watches.stream(
+                granted, self._alarm, lambda: self._serves and self._reachable()
+            )
+            async with aclosing(events):
+                async for piece in events:
+                    async with asyncio.timeout(WRITE_WITHIN):
+                        await response.write(piece)
+            if not self._reachable():
+                _hang_up(request)
+        except TimeoutError:  # nobody reads at the other end
+            _hang_up(request)
+        finally:
+            self.watches -= 1
+        return response
+
+
+def tls(authority: Authority, hosts: Sequence[str]) -> ssl.SSLContext:
+    """The TLS settings of a server: a certificate of its own, clients' certificates if they have.
+
+    Args:
+        authority: whose certificates count.
+        hosts: names and addresses of the server.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority.ca_pem)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    certificate, key = authority.issue_server(hosts)
+    with tempfile.TemporaryDirectory() as folder:  # Python reads both from files only
+        files = Path(folder, "server.crt"), Path(folder, "server.key")
+        for file, content in zip(files, (certificate, key), strict=True):
+            file.touch(0o600)
+            file.write_text(content)
+        context.load_cert_chain(*files)
+    return context
+
+
+def _call(request: web.BaseRequest) -> Call:
+    """The request without its body and its sender.
+
+    Raises:
+        ApiError: 400 BadRequest.
+    """
+    path, _, query = request.raw_path.partition("?")
+    if not path.startswith("/"):
+        path = urlsplit(path).path
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise refusals.bad_request("too many parameters in the query") from None
+    return Call(request.method, path, Query(pairs), _Headers(request.headers))
+
+
+class _Headers(dict[str, str]):
+    """The few headers that answers depend on; one that is repeated counts as one list."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__()
+        for name, value in headers.items():
+            name = name.title()
+            self[name] = f"{self[name]},{value}" if name in self else value
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """The bytes of the body.
+
+    Raises:
+        ApiError: 400 BadRequest, 408 Timeout, 413 RequestEntityTooLarge.
+    """
+    if not request.body_exists:
+        return b""
+    if (request.content_length or 0) > bodies.LIMIT:
+        raise bodies.too_large()
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > bodies.LIMIT:
+                    raise bodies.too_large()
+    except TimeoutError:
+        raise ApiError(408, "Timeout", "the body of the request did not arrive in time") from None
+    except (ClientPayloadError, web.RequestPayloadError) as error:
+        raise refusals.bad_request(f"the body of the request cannot be read: {error}") from None
+    return bytes(body)
+
+
+async def _whole(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    headers = [("Content-Type", answer.media)]
+    for name, value in {**_HEADERS, **answer.headers}.items():
+        headers += [(name, each) for each in value.split("\n")]
+    body = answer.body
+    if len(body) > COMPRESS_FROM and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        body = await asyncio.to_thread(gzip.compress, body, 1, mtime=0)
+        headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+    return web.Response(body=body, status=answer.code, headers=CIMultiDict(headers))
+
+
+def _hang_up(request: web.BaseRequest) -> None:
+    """Break the connection, as a network that fails does."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _single_name(fields: str) -> str:
+    """The object's name if a field selector is for that one alone; RBAC goes by it."""
+    terms = [term for term in fields.split(",") if term.startswith("metadata.name=")]
+    return terms[0].removeprefix("metadata.name=").removeprefix("=") if len(terms) == 1 else ""
