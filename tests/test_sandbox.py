@@ -133,11 +133,11 @@ def test_nobody_is_in_sync_with_a_revision_that_does_not_render() -> None:
 def test_a_status_line_says_why_an_object_cannot_come_to_be() -> None:
     with Sandbox("pull") as world:
         world.commit(
-            "one", {"book.yaml": BOOK.replace("name: book", "name: book\n  namespace: no")}
+            "one", {"book.yaml": BOOK.replace("name: book", "name: book\n  namespace: nowhere")}
         )
         world.run(minutes=2)
         assert world.status() == (
-            'pull: out of sync, Missing (ConfigMap no/book: namespaces "no" not found)'
+            'pull: out of sync, Missing (ConfigMap nowhere/book: namespaces "nowhere" not found)'
         )
 
 

@@ -130,7 +130,7 @@ def _manifest(item: Found, namespace: str, is_namespaced: IsNamespaced) -> Manif
         )
     _check_name(name, kind, group, fault)
     own = metadata.get("namespace")
-    if own and not (isinstance(own, str) and _NAMESPACE.fullmatch(own)):
+    if own not in (None, "") and not (isinstance(own, str) and _NAMESPACE.fullmatch(own)):
         raise fault(f"{own!r} is no name of a namespace", _NAME_RULE)
     try:
         namespaced = is_namespaced(group, kind)

@@ -433,7 +433,10 @@ def test_faults_come_in_the_same_order_whatever_the_order_of_files() -> None:
         ),
         (obj("a:b", "Deployment", "apps/v1"), "is not a valid name"),
         (obj("a/b", "ClusterRole", "rbac.authorization.k8s.io/v1"), "is not a valid name"),
-        *((obj(namespace=name), "no name of a namespace") for name in ("A", "a.b", "a" * 64, 1)),
+        *(
+            (obj(namespace=name), "no name of a namespace")
+            for name in ("A", "a.b", "a" * 64, 1, 0, False)
+        ),
     ],
 )
 def test_what_is_no_object_is_told_with_its_place(value: Any, what: str) -> None:
