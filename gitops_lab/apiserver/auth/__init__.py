@@ -3,6 +3,8 @@
 from gitops_lab.apiserver.auth.authentication import Authenticator, impersonate
 from gitops_lab.apiserver.auth.authorization import Attributes, Authorizer, Decision
 from gitops_lab.apiserver.auth.certificates import Authority
+from gitops_lab.apiserver.auth.escalation import EscalationCheck
+from gitops_lab.apiserver.auth.grants import deployer_rights
 from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
 from gitops_lab.apiserver.auth.reviews import review
 from gitops_lab.apiserver.auth.roles import bootstrap_rbac
@@ -17,9 +19,11 @@ __all__ = [
     "Authority",
     "Authorizer",
     "Decision",
+    "EscalationCheck",
     "Tokens",
     "User",
     "bootstrap_rbac",
+    "deployer_rights",
     "impersonate",
     "kubeconfig",
     "review",
