@@ -31,7 +31,19 @@ Key = tuple[tuple[Resource, int], ...]
 _REF = "#/$defs/"
 _CORE = "io.k8s.api.core.v1."
 _LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
-_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_RUNTIME = "io.k8s.apimachinery.pkg."
+
+# What is one thing or another: how version 3 says it, and version 2.
+_EITHER: Mapping[str, tuple[Object, Object]] = {
+    _RUNTIME + "util.intstr.IntOrString": (
+        {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+        {"format": "int-or-string", "type": "string"},
+    ),
+    _RUNTIME + "api.resource.Quantity": (
+        {"oneOf": [{"type": "string"}, {"type": "number"}]},
+        {"type": "string"},
+    ),
+}
 
 # The source has lost the defaults. Those that are keys of lists are needed by whoever merges lists
 # after this schema.
@@ -92,7 +104,7 @@ def v3(registry: Registry, path: str) -> Document:
     return _v3(_key(served))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _v3(key: Key) -> Document:
     """The document of one group version's resources."""
     resources = [resource for resource, _ in key]
@@ -120,18 +132,15 @@ def _builtin_text(name: str) -> str:
 
 
 def _v3_schema(name: str, schema: Schema) -> Object:
-    return _converted(schema, name, _v3_words)
+    return _EITHER[name][0] if name in _EITHER else _converted(schema, name, _v3_words)
 
 
 def _v3_words(schema: Schema) -> Object:
     """A schema's own words, without those of the schemas within it."""
     words = _own_words(schema)
-    if "oneOf" in schema:
-        words["oneOf"] = [{"type": _type(each)} for each in schema["oneOf"]]
     if "$ref" in schema:
-        reference = {"$ref": f"#/components/schemas/{schema['$ref'].removeprefix(_REF)}"}
-        words.pop("$ref")
-        return {"allOf": [reference], **words} if words else reference
+        reference = {"$ref": f"#/components/schemas/{words.pop('$ref').removeprefix(_REF)}"}
+        return {**words, "allOf": [reference]} if words else reference
     return words
 
 
@@ -182,12 +191,12 @@ def v2_protobuf(registry: Registry) -> bytes:
     return _v2_protobuf(_key(registry.all()))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _v2_json(key: Key) -> bytes:
     return _text(_v2(key)).encode()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _v2_protobuf(key: Key) -> bytes:
     return gnostic.document(_v2(key))
 
@@ -204,9 +213,9 @@ def _v2(key: Key) -> Object:
         found = operations.paths(served)
         wanted |= _referred(found)
         paths |= {path.template: _v2_path(path, _tag(served)) for path in found}
-    known = builtin().definitions
+    known = {**builtin().definitions, **custom}
     definitions = {
-        name: _converted(custom.get(name) or known[name], name, _v2_words)
+        name: _EITHER[name][1] if name in _EITHER else _converted(known[name], name, _v2_words)
         for name in _closure(wanted, custom)
     }
     return {"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": definitions}
@@ -219,8 +228,6 @@ def _v2_words(schema: Schema) -> Object:
         for word, value in _own_words(schema).items()
         if word in _V2_WORDS or word.startswith("x-")
     }
-    if "oneOf" in schema and "type" not in words:
-        words["type"] = "string"  # a Quantity, or an IntOrString: its format tells
     if "$ref" in schema:
         words["$ref"] = f"#/definitions/{schema['$ref'].removeprefix(_REF)}"
     return words
@@ -296,8 +303,6 @@ def _converted(schema: Schema, name: str, words: Callable[[Schema], Object]) -> 
         words: converts what a schema says of itself.
     """
     new = words(schema)
-    if name == _INT_OR_STRING:
-        new["format"] = "int-or-string"
     if "properties" in schema:
         fields = {key: _converted(each, "", words) for key, each in schema["properties"].items()}
         for (owner, key), value in _DEFAULTS.items():
@@ -311,20 +316,14 @@ def _converted(schema: Schema, name: str, words: Callable[[Schema], Object]) -> 
 
 
 def _own_words(schema: Schema) -> Object:
-    """What a schema says of itself, free of how its source was prepared: there every type may be
-    null, and apiVersion and kind have their one value."""
+    """What a schema says of itself, free of how the source of Kubernetes' own was prepared: there
+    every type may be null, and apiVersion and kind have their one value."""
     words = {word: value for word, value in schema.items() if word not in ("properties", "items")}
-    if "type" in words:
-        words["type"] = _type(schema)
-    fields = schema.get("properties", {})
-    if "enum" in words and not fields and len(words["enum"]) == 1:
-        del words["enum"]
+    type_ = schema.get("type")
+    if isinstance(type_, list):
+        words["type"] = next(each for each in type_ if each != "null")
+        words.pop("enum", None)
     return words
-
-
-def _type(schema: Schema) -> str:
-    type_ = schema["type"]
-    return type_ if isinstance(type_, str) else next(each for each in type_ if each != "null")
 
 
 def _custom_definitions(resources: Iterable[Resource]) -> dict[str, Schema]:

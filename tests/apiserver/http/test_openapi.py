@@ -189,7 +189,7 @@ def test_an_int_or_string_says_so() -> None:
     ]
     assert found == {
         "format": "int-or-string",
-        "oneOf": [{"type": "string"}, {"type": "integer"}],
+        "oneOf": [{"type": "integer"}, {"type": "string"}],
     }
 
 
@@ -278,6 +278,33 @@ def test_a_custom_resource_has_its_schema_and_a_list() -> None:
     ]
     assert f"{META}ObjectMeta" in schemas
     assert "com.example.stable.v1.CronTabList" in schemas
+
+
+def test_a_custom_resources_own_limits_are_told() -> None:
+    mode = {"type": "string", "enum": ["Always"]}
+    choice = {"x-kubernetes-preserve-unknown-fields": True, "oneOf": [{"required": ["a"]}]}
+    named = {"$ref": f"#/$defs/{META}ObjectMeta", "allOf": [{"type": "object"}]}
+    schema = {"type": "object", "properties": {"mode": mode, "one": choice, "metadata": named}}
+    document = json.loads(openapi.v3(with_custom(schema), "apis/stable.example.com/v1").body)
+    kind = document["components"]["schemas"]["com.example.stable.v1.CronTab"]
+    assert kind["properties"] == {
+        "mode": mode,
+        "one": choice,
+        "metadata": {"allOf": [{"$ref": f"#/components/schemas/{META}ObjectMeta"}]},
+    }
+    older = json.loads(openapi.v2_json(with_custom(schema)))
+    assert older["definitions"]["com.example.stable.v1.CronTab"]["properties"] == {
+        "mode": mode,
+        "one": {"x-kubernetes-preserve-unknown-fields": True},
+        "metadata": {"$ref": f"#/definitions/{META}ObjectMeta"},
+    }
+
+
+def test_a_kinds_header_may_say_what_it_likes() -> None:
+    """The source has one value each for apiVersion and kind; the real server's has none."""
+    for kind in v3("apis/apps/v1")["components"]["schemas"].values():
+        for field in kind.get("properties", {}).values():
+            assert "enum" not in field
 
 
 def test_a_custom_resource_has_no_strategic_merge_patch() -> None:
