@@ -37,7 +37,7 @@ def deployer_rights(
     user: str,
     *,
     name: str,
-    namespaces: Sequence[str] = ("default",),
+    namespaces: Sequence[str] | None = ("default",),
     prunes: bool = True,
     memory: str = "",
     creates_namespaces: bool = False,
@@ -50,7 +50,8 @@ def deployer_rights(
         user: as whom the API server knows the deployer, such as `ci` or
             `system:serviceaccount:gitops-lab:agent`.
         name: the deployer's name in the cluster, from which those of its roles are made.
-        namespaces: where it deploys.
+        namespaces: where it deploys; None for everywhere, which is what one grants if Git decides
+            which namespaces there are.
         prunes: whether it deletes what Git dropped.
         memory: the namespace in which it keeps its own ConfigMaps; empty if it keeps none.
         creates_namespaces: whether Git holds Namespaces, too. They belong to the whole cluster,
@@ -62,7 +63,7 @@ def deployer_rights(
     applied = [_rule(group, resources.split(), verbs) for group, resources in APPLIED.items()]
     role = f"gitops-lab:{name}"
     objects: list[Object] = []
-    for namespace in namespaces:
+    for namespace in ("",) if namespaces is None else namespaces:
         objects += _granted(user, role, namespace, applied)
     if memory:
         own = [f"{name}-{each}" for each in MEMORY]

@@ -97,6 +97,15 @@ def test_a_deployer_deploys_to_all_its_namespaces() -> None:
     assert world.may("patch", "services", user=CI)
 
 
+def test_a_deployer_deploys_everywhere_if_git_decides_where() -> None:
+    world = World()
+    for obj in deployer_rights("ci", name="push", namespaces=None, creates_namespaces=True):
+        world.api.create(world.resource(obj["kind"]), obj)
+    assert world.may("patch", "services", user=CI, namespace="of-tomorrow")
+    assert world.may("create", "namespaces", user=CI, namespace="")
+    assert not world.may("create", "pods", user=CI)
+
+
 def test_a_deployer_cannot_give_itself_more() -> None:
     world = Cluster()
     world.api.guards.append(EscalationCheck(world.authorizer))
