@@ -179,10 +179,7 @@ class _SmartHttp:
     ) -> web.StreamResponse:
         variables = self._variables(request, account, repository, service, path)
         async with self._slots:
-            process = await asyncio.create_subprocess_exec(
-                "git", "http-backend",
-                stdin=PIPE, stdout=PIPE, env=variables, start_new_session=True, limit=PIECE,
-            )  # fmt: skip
+            process = await _backend(variables)
             heard = False
             try:
                 await self._feed(request, process, service)
@@ -277,6 +274,17 @@ class _SmartHttp:
         return web.HTTPRequestEntityTooLarge(
             largest, largest, text=f"a request to {service} may have {largest} bytes at most\n"
         )
+
+
+async def _backend(variables: Mapping[str, str]) -> Process:
+    try:
+        # A session of its own, so that all that it starts can be ended together.
+        return await asyncio.create_subprocess_exec(
+            "git", "http-backend",
+            stdin=PIPE, stdout=PIPE, env=variables, start_new_session=True, limit=PIECE,
+        )  # fmt: skip
+    except OSError as error:
+        raise web.HTTPServiceUnavailable(text="git cannot be started on the server\n") from error
 
 
 async def _end(process: Process, *, push: bool, heard: bool) -> None:

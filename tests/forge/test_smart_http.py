@@ -302,6 +302,18 @@ def test_an_empty_repository_can_be_cloned_and_gets_its_first_commit(
     assert [event.created for event in events(repository)] == [True]
 
 
+@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("options", [(), ("--depth", "1"), ("--mirror",)])
+def test_every_version_of_the_protocol_and_every_kind_of_clone_is_served(
+    served: Served, repository: Repository, tmp_path: Path, version: int, options: tuple[str, ...]
+) -> None:
+    repository.commit("second", {"a.yaml": "a: 2\n"})
+    choice = ("-c", f"protocol.version={version}")
+    served.git(*choice, "clone", "--quiet", *options, served.url(), str(tmp_path / "x"))
+    log = served.git("log", "--format=%s", "main", cwd=tmp_path / "x").split()
+    assert log == (["second"] if "--depth" in options else ["second", "begin"])
+
+
 def test_branches_can_be_forced_and_deleted_as_over_the_file_system(
     served: Served, repository: Repository, tmp_path: Path
 ) -> None:
@@ -676,6 +688,16 @@ def test_a_repository_that_cannot_be_reached_says_so(
         served.clone(tmp_path / "x")
     repository.reachable = True
     assert served.clone(tmp_path / "x").is_dir()
+
+
+def test_a_server_that_cannot_start_git_says_so_and_goes_on(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/app.git/info/refs?service={FETCH}"
+    with monkeypatch.context() as without_git:
+        without_git.setenv("PATH", str(tmp_path))
+        assert served.ask(path)[0] == 503
+    assert served.ask(path)[0] == 200
 
 
 def test_a_repository_whose_folder_is_gone_is_not_found(
