@@ -73,6 +73,16 @@ def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
+def unsupported_patch() -> ApiError:
+    """415: a strategic merge patch, of a custom resource, whose schema has no merge keys."""
+    return ApiError(
+        415,
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: "
+        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+    )
+
+
 def too_many_requests(
     message: str, causes: Sequence[Mapping[str, str]] = (), *, wait: int = 0
 ) -> ApiError:

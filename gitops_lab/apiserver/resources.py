@@ -22,6 +22,21 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 
 @dataclass(frozen=True)
+class ScalePaths:
+    """Where a custom resource keeps what its Scale shows, as JSON paths such as `.spec.replicas`.
+
+    Args:
+        spec_replicas: how many replicas there should be.
+        status_replicas: how many there are.
+        selector: their label selector as a text; empty if that is nowhere.
+    """
+
+    spec_replicas: str
+    status_replicas: str
+    selector: str = ""
+
+
+@dataclass(frozen=True)
 class Resource:
     """One endpoint of the API, such as `deployments` in `apps/v1`.
 
@@ -39,6 +54,8 @@ class Resource:
         generation: whether a change outside metadata and status moves metadata.generation.
         schema: the type of the objects, if it is not one of Kubernetes' own.
         columns: what `kubectl get` shows of them then (CustomResourceColumnDefinition objects).
+        scale: where their Scale comes from then, if they have one.
+        stored_as: the resource in whose version they are stored, of a custom kind with several.
     """
 
     group: str
@@ -54,6 +71,13 @@ class Resource:
     generation: bool = False
     schema: Node | None = field(default=None, repr=False, compare=False)
     columns: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
+    scale: ScalePaths | None = None
+    stored_as: Resource | None = field(default=None, repr=False)
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether a CustomResourceDefinition has brought it."""
+        return self.schema is not None
 
     @cached_property
     def api_version(self) -> str:
@@ -297,7 +321,8 @@ class Registry:
 
     def remove(self, resource: Resource) -> None:
         """Serve a resource no more; one that is not served is no error."""
-        self._by_kind.pop((resource.api_version, resource.kind), None)
+        if self._by_kind.get((resource.api_version, resource.kind)) == resource:
+            del self._by_kind[resource.api_version, resource.kind]
         self._by_plural.pop((resource.group, resource.version, resource.plural), None)
         self._prefer(resource.group, resource.kind)
 

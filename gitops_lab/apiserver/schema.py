@@ -105,9 +105,7 @@ class Node:
         """atomic, set or map, of a list; a list that says nothing is atomic."""
         self.keys: tuple[str, ...] = tuple(schema.get("x-kubernetes-list-map-keys", ()))
         """The fields that tell apart the items of a list of type map."""
-        self.key_defaults: Mapping[str, Any] = {
-            key: _KEY_DEFAULTS[key] for key in self.keys if key in _KEY_DEFAULTS
-        }
+        self.key_defaults: Mapping[str, Any] = _key_defaults(schema, self.keys)
         """What a key field means when it is left out."""
         self.merge_key: str = schema.get("x-kubernetes-patch-merge-key", "")
         """The field by which a strategic merge patch pairs the items of a list."""
@@ -170,6 +168,17 @@ class Node:
                 return None
             node = node.item if name == "*" or node.kind == "map" else node.fields.get(name)
         return node
+
+
+def _key_defaults(schema: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, Any]:
+    """The defaults of a list's key fields: as the schema has them, if it is a custom kind's."""
+    if not keys:
+        return {}
+    properties = schema.get("items", {}).get("properties")
+    if properties is None:
+        return {key: _KEY_DEFAULTS[key] for key in keys if key in _KEY_DEFAULTS}
+    defaults = {key: properties.get(key, {}).get("default") for key in keys}
+    return {key: default for key, default in defaults.items() if default is not None}
 
 
 def _shape(schema: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -11,8 +11,9 @@ of what the cluster holds never stood in Git.
 from __future__ import annotations
 
 import base64
+from typing import cast
 
-from gitops_lab.apiserver.admission import service_defaults, workload_defaults
+from gitops_lab.apiserver.admission import service_defaults, structural, workload_defaults
 from gitops_lab.apiserver.admission.fill import (
     Kind,
     Rule,
@@ -44,6 +45,8 @@ def default(obj: Object, resource: Resource, *, old: Object | None = None) -> Ob
         old: the object as stored, if this is no create: some defaults are for new objects only,
             and a Service keeps the addresses and ports that it was given.
     """
+    if resource.schema is not None:
+        return cast(Object, structural.defaulted(obj, resource.schema))
     kind = resource.api_version, resource.kind
     if old is None:
         first = ON_CREATE.get(kind)

@@ -1,9 +1,11 @@
 """Objects that are stored in one API version and served in two.
 
 Autoscalers are stored as autoscaling/v2 and served as v1 too; Events are stored as core/v1 and
-served as events.k8s.io/v1 too. Everything else has one version.
+served as events.k8s.io/v1 too. Every other built-in kind has one version; of custom kinds that have
+several, only the apiVersion is converted (conversion strategy None).
 
-Source: pkg/apis/autoscaling/v1/conversion.go, pkg/apis/events/v1/conversion.go (Kubernetes 1.37).
+Source: pkg/apis/autoscaling/v1/conversion.go, pkg/apis/events/v1/conversion.go and
+apiextensions-apiserver pkg/apiserver/conversion/nop_converter.go (Kubernetes 1.37).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gitops_lab.apiserver.admission import structural
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.model import Object
 
@@ -38,7 +41,27 @@ class Conversion:
 
 def conversion(resource: Resource) -> Conversion | None:
     """The conversion of a resource whose objects are stored in another version, if it is one."""
+    if resource.stored_as is not None:
+        return _by_name(resource, resource.stored_as)
     return _CONVERSIONS.get((resource.api_version, resource.kind))
+
+
+# -- Custom kinds ----------------------------------------------------------------------------------
+
+
+def _by_name(served: Resource, stored: Resource) -> Conversion:
+    """Fields that the stored version lacks are lost; older ones may be stored as well."""
+
+    def store(obj: Object) -> Object:
+        return structural.decoded(_in_version(obj, stored), stored.node)[0]
+
+    return Conversion(stored.api_version, store, lambda obj: _in_version(obj, served))
+
+
+def _in_version(obj: Object, resource: Resource) -> Object:
+    if obj["apiVersion"] == resource.api_version:
+        return obj
+    return {**obj, "apiVersion": resource.api_version}
 
 
 # -- Autoscalers -----------------------------------------------------------------------------------

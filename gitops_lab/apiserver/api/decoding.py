@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.admission import structural
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.schema import builtin, decode
 from gitops_lab.errors import ApiError
@@ -102,7 +103,10 @@ def _decode(
     fresh = body
     if known is not None:
         fresh = {key: value for key, value in body.items() if value is not known.get(key)}
-    obj, findings = decode(fresh, resource.node)
+    if resource.is_custom:
+        obj, findings = structural.decoded(fresh, resource.node)
+    else:
+        obj, findings = decode(fresh, resource.node)
     if obj is fresh:
         obj = body
     elif fresh is not body:

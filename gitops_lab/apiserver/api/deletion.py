@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.api.definitions import CLEANUP, is_definition
 from gitops_lab.apiserver.api.options import Options
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.clock import timestamp
@@ -78,6 +79,8 @@ def marked(obj: Object, resource: Resource, options: Options, now: float) -> Obj
     """
     if resource.kind == "Namespace" and not resource.group:
         return _namespace(obj, now)
+    if is_definition((resource.group, resource.plural)) and _is_first_request(obj):
+        return _definition(obj, now)
     finalizers, grace = _finalizers(obj, resource, options), _grace(obj, resource, options)
     if not finalizers and not grace:
         return None
@@ -127,6 +130,34 @@ def _namespace(namespace: Object, now: float) -> Object | None:
         **namespace,
         "metadata": {**namespace["metadata"], "deletionTimestamp": timestamp(now)},
         "status": {**namespace.get("status", {}), "phase": "Terminating"},
+    }
+
+
+def _is_first_request(obj: Object) -> bool:
+    return "deletionTimestamp" not in obj["metadata"]
+
+
+def _definition(definition: Object, now: float) -> Object:
+    """A CustomResourceDefinition that waits for its instances to be gone."""
+    before, status = definition["metadata"], definition.get("status", {})
+    finalizers = [each for each in before.get("finalizers") or () if each != CLEANUP]
+    others = [each for each in status.get("conditions") or () if each["type"] != "Terminating"]
+    terminating = {
+        "type": "Terminating",
+        "status": "True",
+        "lastTransitionTime": timestamp(now),
+        "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will "
+        "begin soon",
+    }
+    return {
+        **definition,
+        "metadata": {
+            **before,
+            "deletionTimestamp": timestamp(now),
+            "finalizers": [*finalizers, CLEANUP],
+        },
+        "status": {**status, "conditions": [*others, terminating]},
     }
 
 

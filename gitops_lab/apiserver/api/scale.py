@@ -5,9 +5,11 @@ Source: autoscaling/v1 Scale and the ScaleREST of the apps registries.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gitops_lab.apiserver.resources import Resource
+from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
 API_VERSION, KIND = "autoscaling/v1", "Scale"
@@ -16,26 +18,50 @@ RESOURCE = Resource("autoscaling", "v1", KIND, "scales", "scale", namespaced=Tru
 """What a Scale is checked as. Nobody serves it on its own: it is a view of something else."""
 
 
-def scale_of(obj: Object) -> Object:
-    """The Scale of a workload."""
+def scale_of(obj: Object, resource: Resource) -> Object:
+    """The Scale of a workload.
+
+    Raises:
+        ApiError: 500 if a custom workload does not say how many replicas it wants.
+    """
+    if resource.scale is not None:
+        wanted = _at(obj, resource.scale.spec_replicas)
+        if wanted is None:
+            what = f'the spec replicas field "{resource.scale.spec_replicas}" does not exist'
+            raise ApiError(500, "InternalError", f"Internal error occurred: {what}")
+        there = _at(obj, resource.scale.status_replicas) or 0
+        selector = _at(obj, resource.scale.selector) if resource.scale.selector else ""
+    else:
+        wanted = obj["spec"].get("replicas", 0)
+        there = obj.get("status", {}).get("replicas", 0)
+        selector = selector_text(obj["spec"].get("selector") or {})
     metadata = obj["metadata"]
     own = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    selector = obj["spec"].get("selector") or {}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {key: metadata[key] for key in own if key in metadata},
-        "spec": {"replicas": obj["spec"].get("replicas", 0)},
-        "status": {
-            "replicas": obj.get("status", {}).get("replicas", 0),
-            "selector": selector_text(selector),
-        },
+        "spec": {"replicas": wanted},
+        "status": {"replicas": there, "selector": selector or ""},
     }
 
 
-def scaled(obj: Object, scale: Object) -> Object:
+def scaled(obj: Object, scale: Object, resource: Resource) -> Object:
     """The workload with a Scale's number of replicas."""
-    return {**obj, "spec": {**obj["spec"], "replicas": scale.get("spec", {}).get("replicas", 0)}}
+    path = ".spec.replicas" if resource.scale is None else resource.scale.spec_replicas
+    return _put(obj, path.split(".")[1:], scale.get("spec", {}).get("replicas", 0))
+
+
+def _at(obj: Any, path: str) -> Any:
+    """What is at a path such as `.spec.replicas`, or None."""
+    for name in path.split(".")[1:]:
+        obj = obj.get(name) if isinstance(obj, dict) else None
+    return obj
+
+
+def _put(obj: Object, steps: Sequence[str], value: Any) -> Object:
+    first, *rest = steps
+    return {**obj, first: _put(obj.get(first) or {}, rest, value) if rest else value}
 
 
 def selector_text(selector: dict[str, Any]) -> str:

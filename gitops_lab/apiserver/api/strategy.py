@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
+from gitops_lab.apiserver.api.definitions import is_definition, with_stored_version
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.store import Key
 from gitops_lab.model import Object
@@ -70,7 +71,7 @@ def creates_on_update(resource: Resource) -> bool:
 
 def updates_unconditionally(resource: Resource) -> bool:
     """Whether an update may leave out the resourceVersion, and so overwrite whatever is there."""
-    return (resource.group, resource.plural) not in _CONDITIONAL_ONLY
+    return not resource.is_custom and (resource.group, resource.plural) not in _CONDITIONAL_ONLY
 
 
 def has_status(resource: Resource) -> bool:
@@ -118,7 +119,7 @@ def before_create(obj: Object, resource: Resource, key: Key, *, now: str, uid: s
     obj = {**obj, "metadata": metadata}
     if has_status(resource) and (resource.group, resource.plural) not in _KEPT_ON_CREATE:
         obj.pop("status", None)
-    return obj
+    return with_stored_version(obj) if is_definition(key) else obj
 
 
 def before_update(obj: Object, old: Object, resource: Resource, subresource: str) -> Object:
@@ -138,6 +139,8 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
             metadata = _as_before(metadata, before, "labels")
         elif resource.kind == "Pod":
             metadata = _as_before(metadata, before, "ownerReferences")
+        elif resource.is_custom:
+            metadata = _as_before(before, metadata, "managedFields")
         result = {**old, "metadata": metadata, "status": obj.get("status")}
         if result["status"] is None:
             del result["status"]
@@ -145,6 +148,8 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
     result = {**obj, "metadata": metadata}
     if has_status(resource):
         result = _as_before(result, old, "status")
+    if is_definition((resource.group, resource.plural)):
+        result = with_stored_version(result)
     if resource.kind == "Namespace" and not resource.group and subresource != "finalize":
         result["spec"] = _as_before(result.get("spec") or {}, old.get("spec") or {}, "finalizers")
     return result
@@ -184,7 +189,7 @@ def next_generation(obj: Object, old: Object, resource: Resource) -> Object:
     return {**obj, "metadata": {**obj["metadata"], "generation": generation}}
 
 
-_NOT_ASKED_FOR = frozenset({"apiVersion", "kind", "metadata", "status"})
+_HEADER = frozenset({"apiVersion", "kind", "metadata"})
 
 
 def _asks_for_more(obj: Object, old: Object, resource: Resource) -> bool:
@@ -192,4 +197,10 @@ def _asks_for_more(obj: Object, old: Object, resource: Resource) -> bool:
         annotations = obj["metadata"].get("annotations") or {}
         if annotations != (old["metadata"].get("annotations") or {}):
             return True
-    return any(obj.get(key) != old.get(key) for key in (obj.keys() | old.keys()) - _NOT_ASKED_FOR)
+    not_asked_for = _HEADER | ({"status"} if _tells_status(resource) else frozenset())
+    return any(obj.get(key) != old.get(key) for key in (obj.keys() | old.keys()) - not_asked_for)
+
+
+def _tells_status(resource: Resource) -> bool:
+    """Whether `status` is what is told of an object: a custom kind has to say so."""
+    return has_status(resource) or not resource.is_custom

@@ -89,7 +89,7 @@ class Api:
         if subresource:
             requests.check_subresource(resource, subresource, ("status", "scale"))
             if subresource == "scale":
-                return scale.scale_of(obj)
+                return scale.scale_of(obj, resource)
         return _served(resource, obj)
 
     def list(
@@ -287,10 +287,12 @@ class Api:
             message = "Forbidden: may not be specified for non-apply patch"
             raise requests.patch_options("force", "FieldValueForbidden", message)
         requests.check_subresource(resource, subresource, requests.WRITABLE)
+        if type == "strategic" and resource.is_custom:
+            raise refusals.unsupported_patch()
         key = self._key(resource, name, namespace)
         old = self._present(resource, key)
         if subresource == "scale":
-            changed = _patched(scale.scale_of(old), patch, type, scale.RESOURCE.node)
+            changed = _patched(scale.scale_of(old, resource), patch, type, scale.RESOURCE.node)
             return self._rescale(resource, key, changed, options)
         before = _served(resource, old)
         obj = _patched(before, patch, type, resource.node)
@@ -504,8 +506,10 @@ class Api:
         validate({**obj, "metadata": metadata}, scale.RESOURCE)
         requests.check_uid(metadata, old, key)
         requests.check_revision(metadata, old, resource)
-        changed = scale.scaled(old, obj)
-        return scale.scale_of(self._writing.replace(resource, key, old, changed, "scale", options))
+        changed = scale.scaled(old, obj, resource)
+        stored = self._writing.stored(resource)
+        new = self._writing.replace(stored, key, old, changed, "scale", options)
+        return scale.scale_of(new, resource)
 
     def _create_below(
         self,

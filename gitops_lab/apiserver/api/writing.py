@@ -54,8 +54,8 @@ class Writing:
     def stored(self, resource: Resource) -> Resource:
         """A resource in the version in which its objects are stored."""
         convert = conversion(resource)
-        if convert is None:
-            return resource
+        if convert is None or resource.stored_as is not None:
+            return resource.stored_as or resource
         return self.registry.by_kind(convert.api_version, resource.kind)
 
     def create(

@@ -10,6 +10,7 @@ from gitops_lab.apiserver.controllers.aggregation import ClusterRoleAggregation
 from gitops_lab.apiserver.controllers.autoscaler import Autoscalers
 from gitops_lab.apiserver.controllers.cronjob import CronJobs
 from gitops_lab.apiserver.controllers.daemonset import DaemonSets
+from gitops_lab.apiserver.controllers.definitions import Definitions
 from gitops_lab.apiserver.controllers.deployment import Deployments
 from gitops_lab.apiserver.controllers.disruption import DisruptionBudgets
 from gitops_lab.apiserver.controllers.endpoints import Endpoints, EndpointSlices
@@ -49,6 +50,7 @@ class Controllers(Loop):
         super().__init__(
             api,
             [  # they take turns in this order
+                Definitions(api, indexes),
                 ServiceAccounts(api, indexes),
                 RootCertificates(api, indexes),
                 ClusterRoleAggregation(api, indexes),

@@ -16,6 +16,7 @@ from gitops_lab.apiserver.admission.validation import (
     autoscaling,
     cluster,
     configuration,
+    custom,
     definitions,
     jobs,
     names,
@@ -83,7 +84,7 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
     """Refuse an object that the real server would refuse.
 
     What was stored has been valid, so on an update everything outside metadata and status is
-    checked only if some of it has changed.
+    checked only if some of it has changed. (Of a custom object, everything that has changed.)
 
     Args:
         obj: the object as it would be stored: decoded and with its defaults.
@@ -103,10 +104,13 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
             None if old is None else old.get("metadata", {}),
             namespaced=resource.namespaced,
             name_format=_NAME_FORMATS.get(kind, names.dns_subdomain),
+            extension=resource.is_custom or resource.group == "apiextensions.k8s.io",
         )
     )
     rule = RULES.get(kind)
-    if rule is not None and (old is None or not _same_body(obj, old)):
+    if resource.schema is not None:
+        errors += custom.custom_object(obj, old, resource.schema.schema)
+    elif rule is not None and (old is None or not _same_body(obj, old)):
         errors += rule(obj, old)
     if errors:
         name = meta.get("name") or meta.get("generateName", "")

@@ -27,7 +27,12 @@ _UNQUALIFIED_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
 def check_metadata(
-    meta: Object, old: Object | None, *, namespaced: bool, name_format: names.Format
+    meta: Object,
+    old: Object | None,
+    *,
+    namespaced: bool,
+    name_format: names.Format,
+    extension: bool = False,
 ) -> Errors:
     """The metadata of a new object, or of one that takes the place of an old one.
 
@@ -36,6 +41,8 @@ def check_metadata(
         old: the stored object's `metadata`; None on create.
         namespaced: whether objects of the kind live in namespaces.
         name_format: what the name of such an object must look like.
+        extension: whether the kind belongs to the extensions server (definitions and custom kinds),
+            which lets finalizers be without a domain.
     """
     if old is None:
         yield from _names(meta, namespaced, name_format)
@@ -49,6 +56,8 @@ def check_metadata(
         yield from _owners(meta["ownerReferences"])
     if "finalizers" in meta:
         yield from _finalizers(meta["finalizers"])
+        for index, finalizer in enumerate(() if extension else meta["finalizers"]):
+            yield from check_finalizer_domain(finalizer, f"metadata.finalizers[{index}]")
 
 
 def _names(meta: Object, namespaced: bool, name_format: names.Format) -> Errors:
@@ -124,8 +133,6 @@ def _finalizers(finalizers: list[str]) -> Errors:
         yield invalid(
             path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"
         )
-    for index, finalizer in enumerate(finalizers):
-        yield from check_finalizer_domain(finalizer, f"{path}[{index}]")
 
 
 def check_finalizer(finalizer: str, path: str) -> Errors:

@@ -1,0 +1,107 @@
+"""What a CustomResourceDefinition has the API server serve.
+
+Source: apiextensions-apiserver `pkg/apiserver/customresource_{handler,discovery_controller}.go`
+(Kubernetes 1.37).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gitops_lab.apiserver.admission import structural
+from gitops_lab.apiserver.admission.validation import custom
+from gitops_lab.apiserver.resources import ALL_VERBS, Resource, ScalePaths
+from gitops_lab.model import Object
+
+GROUP, PLURAL = "apiextensions.k8s.io", "customresourcedefinitions"
+
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""The finalizer under which a definition waits for its instances to be gone."""
+
+_VERBS_OF_THE_LEAVING = ("delete", "deletecollection", "get", "list", "watch")
+
+
+def is_definition(key: Sequence[str]) -> bool:
+    """Whether a key, or a group and plural, is that of a definition."""
+    return tuple(key[:2]) == (GROUP, PLURAL)
+
+
+def holds(definition: Object, condition: str) -> bool:
+    """Whether a condition of a definition's status is True."""
+    conditions: Iterable[Mapping[str, Any]] = definition.get("status", {}).get("conditions") or ()
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
+
+
+def resources(definition: Object) -> list[Resource]:
+    """What is served on account of a definition: one resource for each served version.
+
+    A definition that is not established has nothing served; nothing can be created any more in one
+    that is being deleted.
+    """
+    if not holds(definition, "Established"):
+        return []
+    versions = definition["spec"]["versions"]
+    served = [_resource(definition, each) for each in versions if each["served"]]
+    if len(versions) == 1:
+        return served
+    stored_as = storage(definition)
+    return [replace(each, stored_as=stored_as) for each in served]
+
+
+def storage(definition: Object) -> Resource:
+    """What an established definition's objects are stored as, be it served or not."""
+    versions = definition["spec"]["versions"]
+    return _resource(definition, next(each for each in versions if each["storage"]))
+
+
+def _resource(definition: Object, version: Object) -> Resource:
+    spec, accepted = definition["spec"], definition["status"]["acceptedNames"]
+    below = version.get("subresources") or {}
+    is_leaving = holds(definition, "Terminating")
+    scale = below.get("scale")
+    return Resource(
+        group=spec["group"],
+        version=version["name"],
+        kind=accepted["kind"],
+        plural=accepted["plural"],
+        singular=accepted.get("singular", ""),
+        namespaced=spec["scope"] == "Namespaced",
+        short_names=tuple(accepted.get("shortNames") or ()),
+        categories=tuple(accepted.get("categories") or ()),
+        verbs=_VERBS_OF_THE_LEAVING if is_leaving else ALL_VERBS,
+        subresources=tuple(name for name in ("scale", "status") if name in below),
+        generation=True,
+        schema=structural.node(version["schema"]["openAPIV3Schema"]),
+        columns=tuple(version.get("additionalPrinterColumns") or ()),
+        scale=None
+        if scale is None
+        else ScalePaths(
+            scale["specReplicasPath"],
+            scale["statusReplicasPath"],
+            scale.get("labelSelectorPath", ""),
+        ),
+    )
+
+
+def with_stored_version(definition: Object) -> Object:
+    """The definition with its storage version among those that objects may be stored in."""
+    status = definition.get("status", {})
+    known = status.get("storedVersions") or []
+    versions = definition.get("spec", {}).get("versions") or ()
+    new = [each["name"] for each in versions if each.get("storage") and each["name"] not in known]
+    if not new:
+        return definition
+    return {**definition, "status": {**status, "storedVersions": [*known, new[0]]}}
+
+
+def warnings(definition: Object) -> Iterator[str]:
+    """What a definition asks for that is not done here."""
+    for version in definition["spec"]["versions"]:
+        for path in custom.rules(version["schema"]["openAPIV3Schema"]):
+            yield (
+                f"{definition['metadata']['name']}, version {version['name']}: the rules "
+                f"(x-kubernetes-validations) of {path} are not evaluated here; what they forbid "
+                "is accepted"
+            )
