@@ -773,6 +773,15 @@ def test_what_is_not_there_is_an_empty_cell() -> None:
     assert made["rows"][0]["cells"] == ["x", None]
 
 
+def test_a_column_that_cannot_be_read_does_not_hide_the_others() -> None:
+    resource = custom(
+        {"name": "Odd", "type": "string", "jsonPath": ".a[0,1]"},
+        {"name": "Value", "type": "string", "jsonPath": ".value"},
+    )
+    made = table(resource, [an_object("example.com/v1", "Thing", value="v")], now=NOW)
+    assert made["rows"][0]["cells"] == ["x", "<invalid>", "v"]
+
+
 TREE = {
     "a": {"b.c": [{"n": "x", "v": 1}, {"n": "y", "v": 2}, {"v": 3}]},
     "list": [10, 20, 30],
@@ -793,7 +802,15 @@ TREE = {
         ('.a["b.c"][*].v', [1, 2, 3]),
         (".a['b.c'][?(@.n=='y')].v", [2]),
         ('.a["b.c"][?( @.n == "y" )].v', [2]),
-        (r'.a.b\.c[?(@.n!="y")].v', [1, 3]),
+        (r'.a.b\.c[?(@.n!="y")].v', [1]),
+        (r".a.b\.c[?(@.n)].v", [1, 2]),
+        (r".a.b\.c[?(@.v>=2)].v", [2, 3]),
+        (r".a.b\.c[?(@.n>2)].v", []),
+        (".list[0:2]", [10, 20]),
+        (".list[1:]", [20, 30]),
+        (".list[-2:]", [20, 30]),
+        (".a.*[*].n", ["x", "y"]),
+        ("..n", ["x", "y"]),
         (r".a.b\.c[?(@.v==3)].v", [3]),
         (".on[?(@.ok==true)].v", ["yes"]),
         (".missing.b[0]", []),
@@ -804,7 +821,7 @@ def test_a_path_leads_to_what_it_names(path: str, wanted: list[Any]) -> None:
     assert list(find(TREE, path)) == wanted
 
 
-@pytest.mark.parametrize("path", ["..a", ".a[", ".list[1:2]", "a", ".a[?(@.b)]", ".a]"])
+@pytest.mark.parametrize("path", ["..", ".a[", ".list[1:2:3]", "a", ".a[?(b)]", ".a]", ".a[0,1]"])
 def test_a_path_that_is_not_understood_is_refused(path: str) -> None:
     with pytest.raises(ApiError) as caught:
         find(TREE, path)
