@@ -236,14 +236,14 @@ class Objects:
         return Shaper(call.form, resource, call.query, self._now())
 
     def _options(self, call: Call, kind: str, *, names_manager: bool = True) -> Options:
-        options = queries.write_options(call.query, kind, user=call.user.name)
+        options = queries.write_options(call.query, kind, user=call.user)
         if options.field_manager or not names_manager:
             return options
         return replace(options, field_manager=queries.manager_of(call.agent))
 
     def _delete_options(self, call: Call) -> Options:
         body = bodies.decode(call.media, call.body, "DeleteOptions") if call.body.strip() else None
-        return queries.delete_options(call.query, body, user=call.user.name)
+        return queries.delete_options(call.query, body, user=call.user)
 
     def _exists(self, resource: Resource, route: Route) -> bool:
         try:

@@ -1,9 +1,11 @@
 """Bodies in protobuf, which typed Go clients send for Kubernetes' own kinds.
 
 An envelope (`k8s`, a zero byte, then a message `Unknown` with apiVersion, kind and the object's
-bytes), and in it messages whose fields have numbers instead of names. The numbers below are those
-of the `generated.proto` files of k8s.io/api and k8s.io/apimachinery (1.37), for the kinds that
-clients are known to send so.
+bytes), and in it messages whose fields have numbers instead of names. What the numbers mean is in
+`protobuf.txt`; how a value is to be read follows from its type there.
+
+Go writes zeros that JSON would leave out. Where it cannot be told from the message whether a zero
+was meant, the fields in `_ABSENT_IF_ZERO` are taken to be absent, as their Go types have it.
 
 Source: apimachinery `runtime/serializer/protobuf`; the wire format is protobuf's own.
 """
@@ -11,15 +13,18 @@ Source: apimachinery `runtime/serializer/protobuf`; the wire format is protobuf'
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import orjson
 
 from gitops_lab.apiserver import refusals
 from gitops_lab.errors import ApiError
-from gitops_lab.model import Object
+from gitops_lab.model import Object, split_api_version
 
 PREFIX = b"k8s\x00"
 
@@ -31,7 +36,7 @@ class Field(NamedTuple):
     """What a field's number stands for.
 
     Args:
-        name: the name in JSON.
+        name: the name in JSON; `@` if the value's own fields take its place.
         read: from the value on the wire to the one in JSON.
         repeated: whether it is a list.
         is_map: whether it is a map, whose entries come one by one.
@@ -44,6 +49,15 @@ class Field(NamedTuple):
 
 
 Message = Mapping[int, Field]
+
+_ABSENT_IF_ZERO = frozenset(
+    """
+    count deprecatedCount failureThreshold generation globalDefault hostIPC hostNetwork hostPID
+    hostPort initialDelaySeconds minReadySeconds nodePort observedGeneration paused periodSeconds
+    publishNotReadyAddresses readOnly stdin stdinOnce successThreshold timeoutSeconds tty
+    unschedulable
+    """.split()
+)
 
 
 def decode(data: bytes) -> Object:
@@ -58,14 +72,13 @@ def decode(data: bytes) -> Object:
         envelope = _message(data[len(PREFIX) :], _UNKNOWN)
         header = envelope.get("typeMeta") or {}
         version, kind = header.get("apiVersion", ""), header.get("kind", "")
-        fields = _KINDS.get((version, kind)) or _KINDS.get(("", kind))
+        fields = _fields_of(_package(version, kind), kind)
         if fields is None:
-            raise ApiError(
-                415,
-                "UnsupportedMediaType",
+            message = (
                 f"a {kind or 'body'} of {version or 'no version'} is not read as protobuf here: "
-                "send it as application/json",
+                "send it as application/json"
             )
+            raise ApiError(415, "UnsupportedMediaType", message)
         return {"apiVersion": version, "kind": kind, **_message(envelope.get("raw", b""), fields)}
     except (ValueError, IndexError, OverflowError, RecursionError) as error:
         raise refusals.bad_request(f"the protobuf body cannot be read: {error}") from None
@@ -114,13 +127,15 @@ def _message(data: bytes, fields: Message) -> dict[str, Any]:
         field = fields.get(number)
         if field is None:
             continue
-        value = field.read(wire)
+        name, value = field.name, field.read(wire)
         if field.repeated:
-            found.setdefault(field.name, []).append(value)
+            found.setdefault(name, []).append(value)
         elif field.is_map:
-            found.setdefault(field.name, {}).update(value)
-        elif value != "":  # Go writes empty strings, JSON leaves them out
-            found[field.name] = value
+            found.setdefault(name, {}).update(value)
+        elif name == "@":
+            found.update(value)
+        elif value != "" and (value or name not in _ABSENT_IF_ZERO):
+            found[name] = value
     return found
 
 
@@ -173,15 +188,6 @@ def _moment(seconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
-def _json(wire: Wire) -> Any:
-    raw = _message(_bytes(wire), {1: Field("raw", _bytes)}).get("raw", b"{}")
-    return orjson.loads(raw)
-
-
-def _of(fields: Message) -> Callable[[Wire], Any]:
-    return lambda wire: _message(_bytes(wire), fields)
-
-
 def _entry(value: Callable[[Wire], Any]) -> Callable[[Wire], Any]:
     fields = {1: Field("key", _text), 2: Field("value", value)}
 
@@ -192,192 +198,108 @@ def _entry(value: Callable[[Wire], Any]) -> Callable[[Wire], Any]:
     return read
 
 
-def _table(**fields: Any) -> dict[int, Field]:
-    """Fields from `name=number`, `name=(number, type)` and `name=(number, type, "list"|"map")`."""
-    table = {}
-    for name, given in fields.items():
-        number, read, how = (*given, "")[:3] if isinstance(given, tuple) else (given, _text, "")
-        if how == "map":
-            read = _entry(read)
-        table[number] = Field(name, read, how == "list", how == "map")
-    return table
+def _json(wire: Wire) -> Any:
+    raw = _message(_bytes(wire), {1: Field("raw", _bytes)}).get("raw", b"{}")
+    return orjson.loads(raw)
+
+
+def _float(wire: Wire) -> float:
+    number = _integer(wire)
+    return float(struct.unpack("<d", number.to_bytes(8, "little", signed=True))[0])
+
+
+def _quantity(wire: Wire) -> str:
+    return str(_message(_bytes(wire), {1: Field("text", _text)}).get("text", "0"))
+
+
+def _int_or_string(wire: Wire) -> int | str:
+    fields = {1: Field("type", _integer), 2: Field("int", _integer), 3: Field("text", _text)}
+    found = _message(_bytes(wire), fields)
+    value: int | str = found.get("text", "") if found.get("type") else found.get("int", 0)
+    return value
+
+
+def _strings(wire: Wire) -> list[str]:
+    fields = {1: Field("items", _text, repeated=True)}
+    items: list[str] = _message(_bytes(wire), fields).get("items", [])
+    return items
+
+
+_TYPES: dict[str, Callable[[Wire], Any]] = {
+    "": _text,
+    "bool": _boolean,
+    "bytes": _base64,
+    "float": _float,
+    "int": _integer,
+    "intorstring": _int_or_string,
+    "json": _json,
+    "microtime": _micro_time,
+    "quantity": _quantity,
+    "strings": _strings,
+    "time": _time,
+}
 
 
 # -- Messages --------------------------------------------------------------------------------------
 
-_UNKNOWN = _table(
-    typeMeta=(1, _of(_table(apiVersion=1, kind=2))),
-    raw=(2, _bytes),
-)
-
-_META = _of(
-    _table(
-        name=1,
-        generateName=2,
-        namespace=3,
-        uid=5,
-        resourceVersion=6,
-        generation=(7, _integer),
-        creationTimestamp=(8, _time),
-        deletionTimestamp=(9, _time),
-        deletionGracePeriodSeconds=(10, _integer),
-        labels=(11, _text, "map"),
-        annotations=(12, _text, "map"),
-        ownerReferences=(
-            13,
-            _of(
-                _table(
-                    kind=1,
-                    name=3,
-                    uid=4,
-                    apiVersion=5,
-                    controller=(6, _boolean),
-                    blockOwnerDeletion=(7, _boolean),
-                )
-            ),
-            "list",
+_UNKNOWN = {
+    1: Field(
+        "typeMeta",
+        lambda wire: _message(
+            _bytes(wire), {1: Field("apiVersion", _text), 2: Field("kind", _text)}
         ),
-        finalizers=(14, _text, "list"),
-        managedFields=(
-            17,
-            _of(
-                _table(
-                    manager=1,
-                    operation=2,
-                    apiVersion=3,
-                    time=(4, _time),
-                    fieldsType=6,
-                    fieldsV1=(7, _json),
-                    subresource=8,
-                )
-            ),
-            "list",
-        ),
-    )
-)
-
-_REFERENCE = _of(
-    _table(kind=1, namespace=2, name=3, uid=4, apiVersion=5, resourceVersion=6, fieldPath=7)
-)
-
-_SOURCE = _of(_table(component=1, host=2))
-_SERIES = _of(_table(count=(1, _integer), lastObservedTime=(2, _micro_time)))
-
-_RESOURCE_ATTRIBUTES = _of(
-    _table(namespace=1, verb=2, group=3, version=4, resource=5, subresource=6, name=7)
-)
-_NON_RESOURCE_ATTRIBUTES = _of(_table(path=1, verb=2))
-
-_SELF_ACCESS = _table(
-    resourceAttributes=(1, _RESOURCE_ATTRIBUTES),
-    nonResourceAttributes=(2, _NON_RESOURCE_ATTRIBUTES),
-)
-
-
-def _extra(wire: Wire) -> list[str]:
-    items: list[str] = _message(_bytes(wire), _table(items=(1, _text, "list"))).get("items", [])
-    return items
-
-
-_ACCESS = {
-    **_SELF_ACCESS,
-    **_table(user=3, groups=(4, _text, "list"), extra=(5, _extra, "map"), uid=6),
+    ),
+    2: Field("raw", _bytes),
 }
 
 
-def _object(spec: Message | None = None) -> Message:
-    """A kind that has metadata and perhaps a spec, as most have."""
-    fields = _table(metadata=(1, _META))
-    return fields if spec is None else {**fields, **_table(spec=(2, _of(spec)))}
+def _package(api_version: str, kind: str) -> str:
+    """The name under which `protobuf.txt` has the kinds of a version."""
+    if kind == "DeleteOptions":  # every group has its own, and they are all the same
+        return "meta.v1"
+    group, version = split_api_version(api_version)
+    return f"{group.partition('.')[0] or 'core'}.{version}"
 
 
-_KINDS: dict[tuple[str, str], Message] = {
-    # Every group has a DeleteOptions of its own name, and they are all the same.
-    ("", "DeleteOptions"): _table(
-        gracePeriodSeconds=(1, _integer),
-        preconditions=(2, _of(_table(uid=1, resourceVersion=2))),
-        orphanDependents=(3, _boolean),
-        propagationPolicy=4,
-        dryRun=(5, _text, "list"),
-    ),
-    ("authentication.k8s.io/v1", "SelfSubjectReview"): _object(),
-    ("authentication.k8s.io/v1", "TokenRequest"): _object(
-        _table(
-            audiences=(1, _text, "list"),
-            boundObjectRef=(3, _of(_table(kind=1, apiVersion=2, name=3, uid=4))),
-            expirationSeconds=(4, _integer),
-        )
-    ),
-    ("authentication.k8s.io/v1", "TokenReview"): _object(
-        _table(token=1, audiences=(2, _text, "list"))
-    ),
-    ("authorization.k8s.io/v1", "LocalSubjectAccessReview"): _object(_ACCESS),
-    ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): _object(_SELF_ACCESS),
-    ("authorization.k8s.io/v1", "SelfSubjectRulesReview"): _object(_table(namespace=1)),
-    ("authorization.k8s.io/v1", "SubjectAccessReview"): _object(_ACCESS),
-    ("coordination.k8s.io/v1", "Lease"): _object(
-        _table(
-            holderIdentity=1,
-            leaseDurationSeconds=(2, _integer),
-            acquireTime=(3, _micro_time),
-            renewTime=(4, _micro_time),
-            leaseTransitions=(5, _integer),
-            strategy=6,
-            preferredHolder=7,
-        )
-    ),
-    ("events.k8s.io/v1", "Event"): _table(
-        metadata=(1, _META),
-        eventTime=(2, _micro_time),
-        series=(3, _SERIES),
-        reportingController=4,
-        reportingInstance=5,
-        action=6,
-        reason=7,
-        regarding=(8, _REFERENCE),
-        related=(9, _REFERENCE),
-        note=10,
-        type=11,
-        deprecatedSource=(12, _SOURCE),
-        deprecatedFirstTimestamp=(13, _time),
-        deprecatedLastTimestamp=(14, _time),
-        deprecatedCount=(15, _integer),
-    ),
-    ("v1", "ConfigMap"): _table(
-        metadata=(1, _META),
-        data=(2, _text, "map"),
-        binaryData=(3, _base64, "map"),
-        immutable=(4, _boolean),
-    ),
-    ("v1", "Event"): _table(
-        metadata=(1, _META),
-        involvedObject=(2, _REFERENCE),
-        reason=3,
-        message=4,
-        source=(5, _SOURCE),
-        firstTimestamp=(6, _time),
-        lastTimestamp=(7, _time),
-        count=(8, _integer),
-        type=9,
-        eventTime=(10, _micro_time),
-        series=(11, _SERIES),
-        action=12,
-        related=(13, _REFERENCE),
-        reportingComponent=14,
-        reportingInstance=15,
-    ),
-    ("v1", "Namespace"): _object(_table(finalizers=(1, _text, "list"))),
-    ("v1", "Secret"): _table(
-        metadata=(1, _META),
-        data=(2, _base64, "map"),
-        type=3,
-        stringData=(4, _text, "map"),
-        immutable=(5, _boolean),
-    ),
-    ("v1", "ServiceAccount"): _table(
-        metadata=(1, _META),
-        secrets=(2, _REFERENCE, "list"),
-        imagePullSecrets=(3, _of(_table(name=1)), "list"),
-        automountServiceAccountToken=(4, _boolean),
-    ),
-}
+@cache
+def _lines() -> Mapping[tuple[str, str], str]:
+    """The line of each message, by package and name."""
+    text = files(__package__).joinpath("protobuf.txt").read_text("utf-8")
+    lines, package = {}, ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            package = line.strip("[]")
+        elif line and not line.startswith("#"):
+            name, _, fields = line.partition(" ")
+            lines[package, name] = fields
+    return lines
+
+
+@cache
+def _fields_of(package: str, name: str) -> Message | None:
+    """What the numbers in a message mean; None if there is no such message."""
+    line = _lines().get((package, name))
+    return None if line is None else dict(_field(each, package) for each in line.split())
+
+
+def _field(text: str, package: str) -> tuple[int, Field]:
+    """A field from how it is written: name=number:type."""
+    name, _, rest = text.partition("=")
+    number, _, type_ = rest.partition(":")
+    repeated, is_map = type_.endswith("*"), type_.startswith("{")
+    type_ = type_.strip("*{}")
+    read = _TYPES.get(type_) or _inner(type_, package)
+    return int(number), Field(name, _entry(read) if is_map else read, repeated, is_map)
+
+
+def _inner(type_: str, package: str) -> Callable[[Wire], Any]:
+    """What reads a message within a message; it is looked up when there is one."""
+    home, _, name = type_.rpartition(".")
+
+    def read(wire: Wire) -> dict[str, Any]:
+        fields = _fields_of(home or package, name)
+        if fields is None:
+            raise ValueError(f"{type_} is not known")
+        return _message(_bytes(wire), fields)
+
+    return read

@@ -14,6 +14,7 @@ from typing import Any
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.api import Options
 from gitops_lab.apiserver.api.watch import revision_of
+from gitops_lab.apiserver.auth.users import User
 from gitops_lab.apiserver.http.routes import is_true
 from gitops_lab.errors import ApiError
 
@@ -64,7 +65,7 @@ class Query(dict[str, str]):
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 
-def write_options(query: Query, kind: str, *, user: str) -> Options:
+def write_options(query: Query, kind: str, *, user: User) -> Options:
     """The options of a create, update or patch.
 
     Args:
@@ -95,7 +96,8 @@ def write_options(query: Query, kind: str, *, user: str) -> Options:
         dry_run=bool(query.every("dryRun")),
         force=query.yes("force"),
         field_validation=validation,
-        user=user,
+        user=user.name,
+        groups=user.groups,
     )
 
 
@@ -105,7 +107,7 @@ def manager_of(agent: str) -> str:
     return name[:_LONGEST_MANAGER] or "unknown"
 
 
-def delete_options(query: Query, body: Any, *, user: str) -> Options:
+def delete_options(query: Query, body: Any, *, user: User) -> Options:
     """The options of a deletion: those in the body, or without a body those in the query.
 
     Raises:
@@ -147,7 +149,8 @@ def delete_options(query: Query, body: Any, *, user: str) -> Options:
         uid=str(preconditions.get("uid") or ""),
         resource_version=str(preconditions.get("resourceVersion") or ""),
         grace_period=grace,
-        user=user,
+        user=user.name,
+        groups=user.groups,
     )
 
 
