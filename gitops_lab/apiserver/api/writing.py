@@ -22,7 +22,7 @@ from gitops_lab.clock import timestamp
 from gitops_lab.model import Object
 
 Guard = Callable[[Resource, Object | None, Object, Options], None]
-"""Is asked before a write is stored: the resource as stored, the object before (None if it is new)
+"""Is asked before a write is stored: the resource as requested, the object before (None if new)
 and after, and the request's options. It refuses with an ApiError; plugins of one cluster are such.
 """
 
@@ -98,7 +98,7 @@ class Writing:
             obj = plugins.admit_claim(obj, self.store)
         elif key[:2] == ("", "persistentvolumes"):
             obj = plugins.admit_volume(obj)
-        self._guard(stored, None, obj, options)
+        self._guard(resource, None, obj, options)
         validate(obj, stored)
         if not options.dry_run:
             return self.store.create(key, obj)
@@ -147,7 +147,7 @@ class Writing:
             obj = strategy.next_generation(obj, old, stored)
         if key[:2] == ("", "services"):
             obj = addresses.allocated(obj, self.store, self._draws(options))
-        self._guard(stored, old, obj, options)
+        self._guard(resource, old, obj, options)
         validate(obj, stored, old=old)
         if options.dry_run:
             return obj
@@ -156,9 +156,9 @@ class Writing:
             return obj
         return self.store.update(key, obj)
 
-    def _guard(self, stored: Resource, old: Object | None, new: Object, options: Options) -> None:
+    def _guard(self, resource: Resource, old: Object | None, new: Object, options: Options) -> None:
         for guard in self.guards:
-            guard(stored, old, new, options)
+            guard(resource, old, new, options)
 
     def _draws(self, options: Options) -> Random:
         """Where random things come from; a dry run must not change what is drawn after it."""

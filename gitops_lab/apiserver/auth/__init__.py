@@ -3,6 +3,7 @@
 from gitops_lab.apiserver.auth.authentication import Authenticator, impersonate
 from gitops_lab.apiserver.auth.authorization import Attributes, Authorizer, Decision
 from gitops_lab.apiserver.auth.certificates import Authority
+from gitops_lab.apiserver.auth.creation import CreationCheck
 from gitops_lab.apiserver.auth.escalation import EscalationCheck
 from gitops_lab.apiserver.auth.grants import deployer_rights
 from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
@@ -18,6 +19,7 @@ __all__ = [
     "Authenticator",
     "Authority",
     "Authorizer",
+    "CreationCheck",
     "Decision",
     "EscalationCheck",
     "Tokens",

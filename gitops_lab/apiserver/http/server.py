@@ -27,6 +27,8 @@ from gitops_lab.apiserver.api import Api
 from gitops_lab.apiserver.auth.authentication import Authenticator, impersonate
 from gitops_lab.apiserver.auth.authorization import Attributes, Authorizer
 from gitops_lab.apiserver.auth.certificates import Authority
+from gitops_lab.apiserver.auth.creation import CreationCheck
+from gitops_lab.apiserver.auth.escalation import EscalationCheck
 from gitops_lab.apiserver.auth.reviews import review
 from gitops_lab.apiserver.auth.users import ANONYMOUS, User
 from gitops_lab.apiserver.http import bodies, documents, routes, watches
@@ -90,6 +92,7 @@ class Server:
         self._api, self._authority = api, authority
         self._authenticator, self._authorizer = authenticator, authorizer
         self._now, self._reachable = now, reachable
+        api.guards.extend((CreationCheck(authorizer), EscalationCheck(authorizer)))
         self._objects = Objects(api, review=self._review, now=now)
         self._alarm = watches.Alarm()
         self._runner: web.ServerRunner | None = None
