@@ -29,7 +29,7 @@ from gitops_lab.errors import UsageError
 from gitops_lab.forge import Forge, GitSource
 from gitops_lab.journal import Journal
 from gitops_lab.model import Manifest, Object, ObjectKey, Revision
-from gitops_lab.observer import Observer
+from gitops_lab.observer import Observation, Observer
 from gitops_lab.ports import Credentials
 
 OBSERVER = Credentials("observer", inside=True)
@@ -197,7 +197,7 @@ class Sandbox:
         images: Catalogue | None = None,
         observe: bool = True,
     ) -> None:
-        described = _described(arms or ("push-on-commit", "pull+self-heal"))
+        chosen = described(arms or ("push-on-commit", "pull+self-heal"))
         self.seed, self.images, self.observe = seed, images, observe
         self.clock = SimClock()
         self.journal = Journal(self.clock)
@@ -205,7 +205,7 @@ class Sandbox:
         try:
             self.forge = Forge(Path(self._directory.name), now=self.clock.now)
             self.repository = self.forge.create("app", branch=BRANCH)
-            self.arms = {each.name: Arm(each, self) for each in described}
+            self.arms = {each.name: Arm(each, self) for each in chosen}
         except BaseException:
             self._directory.cleanup()
             raise
@@ -327,7 +327,8 @@ class Sandbox:
         """One line an arm: what is true of it now."""
         for arm in self.arms.values():
             arm.observer.look()
-        return Text("\n".join(_status_line(arm) for arm in self.arms.values()))
+        arms = self.arms.values()
+        return Text("\n".join(status_line(arm.name, arm.observer.last) for arm in arms))
 
     def why(self, arm: str, name: str = "") -> Text:
         """The why-trace of an arm since the last chapter, or of one object in it."""
@@ -344,29 +345,34 @@ class Sandbox:
                 arm.observer.look()
 
 
-def _described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:
-    described = []
+def described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:
+    """The descriptions of standard arms, by name, and of your own.
+
+    Raises:
+        UsageError: an arm that does not exist, or the same arm twice.
+    """
+    chosen = []
     for arm in arms:
         if isinstance(arm, str):
             if arm not in ARMS:
                 raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(ARMS)}")
             arm = ARMS[arm]
-        described.append(arm)
-    names = [arm.name for arm in described]
+        chosen.append(arm)
+    names = [arm.name for arm in chosen]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(
                 f"the arm {name!r} stands there twice", fix="give each a name of its own"
             )
-    return described
+    return chosen
 
 
-def _status_line(arm: Arm) -> str:
-    seen = arm.observer.last
+def status_line(name: str, seen: Observation | None) -> str:
+    """What is true of an arm, in one line."""
     if seen is None:
-        return f"{arm.name}: nothing seen yet"
+        return f"{name}: nothing seen yet"
     sync = "in sync" if seen.in_sync else "drifted" if seen.drifted else "out of sync"
     count = len(seen.orphans)
     orphans = f", {count} orphan{'s' if count > 1 else ''}" if count else ""
     why = f" ({seen.why})" if seen.why else ""
-    return f"{arm.name}: {sync}, {seen.health}{orphans}{why}"
+    return f"{name}: {sync}, {seen.health}{orphans}{why}"
