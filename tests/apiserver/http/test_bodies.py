@@ -13,9 +13,16 @@ LAUGHS = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
 
 @pytest.mark.parametrize(
     "text",
-    [LAUGHS, b"&a [*a]", b"[" * 5_000, b"- " * 5_000 + b"x", b"a: !!python/name:os.system", b"\xff"],
+    [
+        LAUGHS,
+        b"&a [*a]",
+        b"[" * 5_000,
+        b"- " * 5_000 + b"x",
+        b"a: !!python/name:os.system",
+        b"\xff",
+    ],
     ids=["billion laughs", "itself", "deep brackets", "deep dashes", "python", "no utf-8"],
-)  # fmt: skip
+)
 def test_hostile_yaml_is_a_bad_request(text: bytes) -> None:
     with pytest.raises(ApiError) as refused:
         bodies.decode("application/yaml", text, "ConfigMap")

@@ -14,16 +14,28 @@ APPS = "/apis/apps/v1"
     [
         ("GET", "/api/v1/pods", Route("list", "", "v1", "pods")),
         ("GET", "/api/v1/namespaces/a/pods/p", Route("get", "", "v1", "pods", "a", "p")),
-        ("POST", f"{APPS}/namespaces/a/deployments", Route("create", "apps", "v1", "deployments", "a")),
+        (
+            "POST",
+            f"{APPS}/namespaces/a/deployments",
+            Route("create", "apps", "v1", "deployments", "a"),
+        ),
         ("DELETE", "/api/v1/namespaces/a/pods", Route("deletecollection", "", "v1", "pods", "a")),
         ("GET", "/api/v1/namespaces", Route("list", "", "v1", "namespaces")),
         ("GET", "/api/v1/namespaces/a", Route("get", "", "v1", "namespaces", "a", "a")),
-        ("PUT", "/api/v1/namespaces/a/finalize", Route("update", "", "v1", "namespaces", "a", "a", "finalize")),
-        ("GET", "/api/v1/nodes/n/proxy/x/y", Route("get", "", "v1", "nodes", "", "n", "proxy", ("x", "y"))),
+        (
+            "PUT",
+            "/api/v1/namespaces/a/finalize",
+            Route("update", "", "v1", "namespaces", "a", "a", "finalize"),
+        ),
+        (
+            "GET",
+            "/api/v1/nodes/n/proxy/x/y",
+            Route("get", "", "v1", "nodes", "", "n", "proxy", ("x", "y")),
+        ),
         ("GET", "/api/v1/nodes/a%2Fb", Route("get", "", "v1", "nodes", "", "a/b")),
         ("TRACE", "/api/v1/nodes", Route("", "", "v1", "nodes")),
     ],
-)  # fmt: skip
+)
 def test_a_url_says_what_is_asked_for(method: str, path: str, route: Route) -> None:
     assert parse(method, path, {}) == route
 
