@@ -8,7 +8,7 @@ needs no code of its own: it is a plan that is not empty at an unchanged revisio
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -64,7 +64,7 @@ def plan(
             fix="check the path and the last commit, or allow it with allow_empty",
         )
     ordered = sorted(manifests, key=lambda manifest: apply_order(manifest.key))
-    promised = {m.key.name for m in manifests if m.key.kind == "Namespace"}
+    promised = _promises(manifests)
     changes = [_desired_change(manifest, cluster, policy, promised) for manifest in ordered]
     dropped = sorted(stale(inventory, manifests), key=apply_order, reverse=True)
     changes += [
@@ -76,7 +76,7 @@ def plan(
 
 
 def _desired_change(
-    manifest: Manifest, cluster: Cluster, policy: SyncPolicy, promised: set[str]
+    manifest: Manifest, cluster: Cluster, policy: SyncPolicy, promised: Promises
 ) -> Change:
     key, desired = manifest.key, stamped(manifest.body, policy.owner)
     _, _, version = desired["apiVersion"].rpartition("/")
@@ -84,8 +84,9 @@ def _desired_change(
         live = cluster.get(key, version=version)
         merged = cluster.apply(desired, manager=policy.owner, force=policy.force, dry_run=True)
     except ApiError as error:
-        if error.code == 404 and key.namespace in promised:
-            return Change(key, Action.CREATED, "its namespace is created in this sync", desired)
+        missing = promised.get((key.group, key.kind)) or promised.get(("", key.namespace))
+        if error.code == 404 and missing:
+            return Change(key, Action.CREATED, missing, desired)
         return Change(key, Action.FAILED, f"{manifest.origin}: {error.message}", desired)
     if live is None:
         return Change(key, Action.CREATED, "in Git, not in the cluster", desired)
@@ -95,6 +96,25 @@ def _desired_change(
     why = str(found[0]) + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
     fields = tuple(difference.path for difference in found)
     return Change(key, Action.CONFIGURED, why, desired, live, fields)
+
+
+Promises = Mapping[tuple[str, str], str]
+"""What is not there yet but will be before it is needed, and why: kinds by group and kind,
+namespaces by an empty group and name."""
+
+
+def _promises(manifests: Sequence[Manifest]) -> Promises:
+    found = {}
+    for manifest in manifests:
+        match manifest.body:
+            case {"kind": "Namespace"}:
+                found["", manifest.key.name] = "its namespace is created in this sync"
+            case {
+                "kind": "CustomResourceDefinition",
+                "spec": {"group": str(group), "names": {"kind": str(kind)}},
+            }:
+                found[group, kind] = "its kind is defined in this sync"
+    return found
 
 
 def _stale_change(
