@@ -12,7 +12,7 @@ from __future__ import annotations
 import builtins
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -22,6 +22,9 @@ from gitops_lab.model import Object
 WINDOW = 4_096
 """How many changes a store remembers unless told otherwise. A watch that is further behind gets
 410 Expired, as from a real server after a compaction (there by age: five minutes)."""
+
+ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
+"""What can happen to an object."""
 
 
 class Key(NamedTuple):
@@ -47,7 +50,7 @@ class Event:
     """
 
     revision: int
-    type: Literal["ADDED", "MODIFIED", "DELETED"]
+    type: ChangeType
     key: Key
     object: Object
     old: Object | None
@@ -202,6 +205,25 @@ class Store:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    # What follows is for whoever keeps a store beyond its process (see `persistence`).
+
+    def items(self) -> Iterator[tuple[Key, Object]]:
+        """Every object with its key, ordered by key."""
+        return ((Key(*key), self._objects[key]) for key in sorted(self._objects))
+
+    def restore(self, revision: int, objects: Iterable[tuple[Key, Object]]) -> None:
+        """Fill a new store with the objects of an older one, as they were at a revision.
+
+        The history begins after that revision: a watch that is further behind gets 410 Expired.
+        """
+        self.revision = revision
+        for key, obj in objects:
+            self._shelve(Event(revision, "ADDED", key, obj, None))
+
+    def replay(self, type_: ChangeType, key: Key, obj: Object) -> None:
+        """Make a change again that an older store has made; the journal is not told."""
+        self._make(self._next(type_, key, obj, self._objects.get(key)))
+
     def _present(self, key: tuple[str, str, str, str], revision: str | None) -> Object:
         old = self._objects.get(key)
         if old is None:
@@ -212,22 +234,34 @@ class Store:
 
     def _commit(
         self,
-        type_: Literal["ADDED", "MODIFIED", "DELETED"],
+        type_: ChangeType,
         key: tuple[str, str, str, str],
         obj: Object,
         old: Object | None,
     ) -> Object:
-        revision = self.revision + 1
-        obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
-        event = Event(revision, type_, Key(*key), obj, old)
+        event = self._next(type_, key, obj, old)
         if self._journal is not None:
             self._journal(event)
-        self.revision = revision
+        self._make(event)
+        return event.object
+
+    def _next(
+        self,
+        type_: ChangeType,
+        key: tuple[str, str, str, str],
+        obj: Object,
+        old: Object | None,
+    ) -> Event:
+        revision = self.revision + 1
+        obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
+        return Event(revision, type_, Key(*key), obj, old)
+
+    def _make(self, event: Event) -> None:
+        self.revision = event.revision
         self._shelve(event)
         self._remember(event)
         for listener in self._listeners:
             listener(event)
-        return obj
 
     def _shelve(self, event: Event) -> None:
         key = event.key

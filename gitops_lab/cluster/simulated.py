@@ -10,7 +10,7 @@ from gitops_lab.apiserver.api import Api, Options, bootstrap
 from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.resources import Resource
-from gitops_lab.apiserver.store import Event
+from gitops_lab.apiserver.store import Event, Store
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import Object, ObjectKey, copied, join_api_version
 from gitops_lab.ports import Clock, Credentials
@@ -25,6 +25,7 @@ class SimulatedCluster:
         random: draws uids, name suffixes and the kubelet's small variations.
         images: how container images behave; a catalogue of our own if None.
         nodes: how many nodes it has.
+        store: where its objects are; it goes on with those that are there. A new one if None.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class SimulatedCluster:
         random: Random,
         images: Catalogue | None = None,
         nodes: int = 1,
+        store: Store | None = None,
     ) -> None:
         self.name = name
         self.reachable = True
         """Whether the address outside the cluster answers; the one inside always does."""
-        self.api = Api(now=clock.now, rng=random)
+        self.api = Api(now=clock.now, rng=random, store=store)
         bootstrap(self.api)
         self.controllers = Controllers(self.api, images=images, rng=random, nodes=nodes)
         self.controllers.step(clock.now())  # nodes join before anybody asks for a pod

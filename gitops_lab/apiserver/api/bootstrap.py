@@ -35,7 +35,7 @@ _CLASSES = (
 
 
 def bootstrap(api: Api) -> None:
-    """Create the namespaces, the Service and the classes of every cluster.
+    """Create the namespaces, the Service and the classes of every cluster, unless they are there.
 
     Nodes come with the kubelet, the ServiceAccount of each namespace with its controller.
     """
@@ -82,4 +82,7 @@ def bootstrap(api: Api) -> None:
 
 
 def _create(api: Api, body: Object) -> None:
-    api.create(api.registry.by_kind(body["apiVersion"], body["kind"]), body, options=_OPTIONS)
+    resource, metadata = api.registry.by_kind(body["apiVersion"], body["kind"]), body["metadata"]
+    key = (resource.group, resource.plural, metadata.get("namespace", ""), metadata["name"])
+    if api.store.get(key) is None:
+        api.create(resource, body, options=_OPTIONS)

@@ -12,6 +12,7 @@ from gitops_lab.apiserver.api import Api, Options, bootstrap
 from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.resources import Resource
+from gitops_lab.apiserver.store import Store
 from gitops_lab.clock import EPOCH
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
@@ -24,10 +25,16 @@ class World:
     """What tests do with a cluster, in few words."""
 
     def __init__(
-        self, images: Catalogue = STEADY, *, nodes: int = 1, seed: int = 1, start: float = EPOCH
+        self,
+        images: Catalogue = STEADY,
+        *,
+        nodes: int = 1,
+        seed: int = 1,
+        start: float = EPOCH,
+        store: Store | None = None,
     ) -> None:
         self.now = start
-        self.api = Api(now=lambda: self.now, rng=Random(seed))
+        self.api = Api(now=lambda: self.now, rng=Random(seed), store=store)
         bootstrap(self.api)
         self.controllers = Controllers(self.api, images=images, rng=Random(seed), nodes=nodes)
         self.kubelet = self.controllers.kubelet
