@@ -16,6 +16,7 @@ from random import Random, SystemRandom
 from typing import Any
 
 from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens
+from gitops_lab.apiserver.auth.grants import deployer_rights
 from gitops_lab.apiserver.auth.kubeconfig import kubeconfig, write
 from gitops_lab.apiserver.auth.roles import bootstrap_rbac
 from gitops_lab.apiserver.auth.users import split_account
@@ -33,20 +34,6 @@ from gitops_lab.sandbox import BRANCH, LEARNER, OBSERVER, ArmDescription, descri
 
 POLL = 0.2
 """Time between two looks for pushes that came by `git push`, in seconds on the wall."""
-
-RBAC = "rbac.authorization.k8s.io"
-
-APPLICATIONS = {
-    "": "configmaps namespaces persistentvolumeclaims pods secrets serviceaccounts services",
-    "apps": "daemonsets deployments replicasets statefulsets",
-    "autoscaling": "horizontalpodautoscalers",
-    "batch": "cronjobs jobs",
-    "networking.k8s.io": "ingresses networkpolicies",
-    "policy": "poddisruptionbudgets",
-}
-"""What a deployer may write, by API group."""
-
-VERBS = "create delete get list patch watch"
 
 TOKEN_SECONDS = 365 * 86_400
 """How long an agent's token is good. In a real cluster the kubelet renews it every hour."""
@@ -142,12 +129,12 @@ class LiveArm:
         await self.cluster.start()
         description, simulated = self.description, self.cluster.simulated
         installer = simulated.connect(LEARNER)
-        for obj in (*description.deployer.prerequisites, *rights(description.deployer)):
+        for obj in (*description.deployer.prerequisites, *rights(description)):
             installer.apply(obj, manager="installer")
         path = self.cluster.folder / "deployer.kubeconfig"
         write(self.cluster.deployers(description.deployer), path)
         self.deployer = description.deployer(
-            self.name.replace("+", "-"),  # what Kubernetes allows in a label and in a name
+            in_cluster(description),
             # A repository of its own: it is read in the deployer's thread.
             source=GitSource(self.world.open_repository(), branch=BRANCH),
             cluster=KubeconfigCluster(
@@ -364,33 +351,24 @@ def merged(configs: Iterable[Object]) -> Object:
     return {**first, **{part: [e for c in (first, *others) for e in c[part]] for part in lists}}
 
 
-def rights(deployer: type[Deployer]) -> tuple[Object, ...]:
-    """The RBAC objects by which a kind of deployer may do its work.
+def rights(description: ArmDescription) -> tuple[Object, ...]:
+    """The roles by which an arm's deployer may do its work, and no other.
 
-    It may write what applications are made of, in every namespace, for Git decides which namespaces
-    there are. It may change neither roles nor nodes: a manifest with one is refused.
+    They hold in every namespace, for Git decides which namespaces there are. Roles it cannot write:
+    a manifest with one is refused.
     """
-    user = deployer.credentials.user
+    user = description.deployer.credentials.user
     account = split_account(user)
-    subject = {"kind": "User", "name": user, "apiGroup": RBAC}
-    if account is not None:
-        subject = dict(
-            zip(("kind", "namespace", "name"), ("ServiceAccount", *account), strict=True)
-        )
-    role = {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": "gitops-lab-deployer"},
-        "rules": [
-            {"apiGroups": [group], "resources": resources.split(), "verbs": VERBS.split()}
-            for group, resources in APPLICATIONS.items()
-        ],
-    }
-    binding = {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "gitops-lab-deployer"},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "gitops-lab-deployer"},
-        "subjects": [subject],
-    }
-    return (role, binding)
+    return deployer_rights(
+        user,
+        name=in_cluster(description),
+        namespaces=None,
+        prunes=description.policy.prune,
+        memory=account[0] if account else "",
+        creates_namespaces=True,
+    )
+
+
+def in_cluster(description: ArmDescription) -> str:
+    """The name of an arm's deployer in its cluster: what a label and a name may be."""
+    return description.name.replace("+", "-")

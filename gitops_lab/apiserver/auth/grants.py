@@ -6,9 +6,8 @@ keeps its memory in the cluster, so it must write two ConfigMaps of its own. Wha
 where the credentials lie: an agent's never leave the cluster, a pipeline's are in CI, where whoever
 takes them gets everything that is granted here.
 
-Neither may create Pods, read logs, exec, or write roles: a workload's controller does the first,
-and nobody who syncs needs the rest. So a manifest with a Role in it is refused until somebody with
-more rights grants the deployer more.
+Neither may list what others deployed, read logs, exec, or write roles: nobody who syncs needs to.
+So a manifest with a Role in it is refused until somebody with more rights grants the deployer more.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from gitops_lab.apiserver.auth.users import split_account
 from gitops_lab.model import Object
 
 APPLIED = {
-    "": "configmaps persistentvolumeclaims secrets serviceaccounts services",
+    "": "configmaps persistentvolumeclaims pods secrets serviceaccounts services",
     "apps": "daemonsets deployments statefulsets",
     "autoscaling": "horizontalpodautoscalers",
     "batch": "cronjobs jobs",
