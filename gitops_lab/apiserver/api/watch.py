@@ -47,7 +47,9 @@ class Watch:
         header: dict[str, str],
         since: str,
     ) -> None:
-        self._store, self._resource, self._namespace = store, resource, namespace
+        self._store, self._namespace = store, namespace
+        self.resource = resource
+        """Group and plural under which the objects are stored."""
         self._matches: Callable[[Object], bool] = matches
         self._serve, self._header = serve, header
         self._initial: list[dict[str, Any]] = []
@@ -71,7 +73,7 @@ class Watch:
         told, self._initial = self._initial, []
         if self._store.revision == self.revision:
             return told
-        events = self._store.events(self.revision, *self._resource)
+        events = self._store.events(self.revision, *self.resource)
         self.revision = self._store.revision
         for event in events:
             if self._namespace is None or event.key[2] == self._namespace:

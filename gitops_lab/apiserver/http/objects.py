@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.api.conversion import conversion
 from gitops_lab.apiserver.api.pages import token
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
@@ -134,7 +133,7 @@ class Objects:
             fields=options.fields,
             since=since,
         )
-        return Watching(watch, options, shaper, self._stored(resource))
+        return Watching(watch, options, shaper)
 
     # Writing
 
@@ -261,12 +260,6 @@ class Objects:
         revision, current = revision_of(since), self._api.store.revision
         if revision > current:
             raise refusals.too_large_revision(revision, current)
-
-    def _stored(self, resource: Resource) -> tuple[str, str]:
-        convert = conversion(resource)
-        if convert is not None:
-            resource = self._api.registry.by_kind(convert.api_version, resource.kind)
-        return resource.group, resource.plural
 
 
 def _check_verb(resource: Resource, route: Route) -> None:

@@ -52,6 +52,9 @@ COMPRESS_FROM = 128 * 1024
 """Answers of more bytes are compressed for clients that allow it. Source: apiserver
 `responsewriters` (`defaultGzipThresholdBytes`)."""
 
+LONGEST_LINE = 64 * 1024
+"""How many bytes a URL or a header may have: selectors and tokens can be long."""
+
 READ_WITHIN, WRITE_WITHIN = 60.0, 30.0
 """Seconds of real time a client has to send its body, and to take a piece of an answer."""
 
@@ -65,6 +68,11 @@ _HEADERS = {
 }
 
 _log = logging.getLogger(__name__)
+
+# What is wrong with our own answers is logged here; all that is left to aiohttp is to complain of
+# clients that do not speak HTTP, and those are told so themselves.
+_connections = logging.getLogger(f"{__name__}.connections")
+_connections.setLevel(logging.CRITICAL)
 
 
 class Server:
@@ -115,7 +123,13 @@ class Server:
             The port.
         """
         server = web.Server(
-            self._handle, access_log=None, handler_cancellation=True, lingering_time=5.0
+            self._handle,
+            access_log=None,
+            handler_cancellation=True,
+            lingering_time=5.0,
+            logger=_connections,
+            max_field_size=LONGEST_LINE,
+            max_line_size=LONGEST_LINE,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()

@@ -69,13 +69,11 @@ class Watching:
         watch: what is told.
         options: of the request.
         shaper: gives the objects the form the client asked for.
-        stored: group and plural under which the objects are stored.
     """
 
     watch: Watch
     options: ListOptions
     shaper: Shaper
-    stored: tuple[str, str]
 
 
 async def stream(
@@ -90,7 +88,7 @@ async def stream(
     """
     watch, options, shaper = granted.watch, granted.options, granted.shaper
     loop = asyncio.get_running_loop()
-    bell, leave = alarm.join(granted.stored)
+    bell, leave = alarm.join(watch.resource)
     end = loop.time() + (options.timeout or LONGEST)
     bookmark = loop.time() + BOOKMARK_EVERY
     begins = options.initial is True
