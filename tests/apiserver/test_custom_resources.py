@@ -256,7 +256,10 @@ def test_fields_are_kept_where_the_schema_preserves_unknown_ones(world: CustomWo
 
 
 def test_an_embedded_resource_has_a_header_of_its_own(world: CustomWorld) -> None:
-    world.define(field(type="object", **{"x-kubernetes-embedded-resource": True}))
+    spec = {"type": "object"}
+    world.define(
+        field(type="object", properties={"s": spec}, **{"x-kubernetes-embedded-resource": True})
+    )
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
     made = world.create(tab(x={**pod, "spec": {}}), field_validation="Ignore")
     assert made["spec"]["x"] == pod
@@ -641,3 +644,143 @@ def test_rules_that_are_not_evaluated_are_told_of(world: CustomWorld) -> None:
     ]
     world.patch("CustomResourceDefinition", NAME, {"metadata": {"labels": {"a": "b"}}})
     assert len(told) == 1
+
+
+# -- Schemas that are not structural --------------------------------------------------------------
+
+BELOW = "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[x]"
+
+NOT_STRUCTURAL: list[tuple[Object, list[str]]] = [
+    ({}, [f"{BELOW}.type: Required value: must not be empty for specified object fields"]),
+    (
+        {"type": "text"},
+        [
+            f'{BELOW}.type: Unsupported value: "text": supported values: "array", "boolean", '
+            '"integer", "number", "object", "string"'
+        ],
+    ),
+    ({"type": "array"}, [f"{BELOW}.items: Required value: must be specified"]),
+    (
+        {"type": "array", "items": {}},
+        [f"{BELOW}.items.type: Required value: must not be empty for specified array items"],
+    ),
+    (
+        {"type": "object", "properties": {}, "additionalProperties": False},
+        [f"{BELOW}.additionalProperties: Forbidden: additionalProperties cannot be set to false"],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"y": {"type": "string"}},
+            "additionalProperties": {"type": "string"},
+        },
+        [
+            f"{BELOW}.additionalProperties: Forbidden: additionalProperties and properties are "
+            "mutual exclusive"
+        ],
+    ),
+    (
+        {"type": "string", "pattern": "("},
+        [
+            f'{BELOW}.pattern: Invalid value: "(": must be a valid regular expression, but '
+            "isn't: missing ), unterminated subpattern at position 0"
+        ],
+    ),
+    (
+        {"type": "integer", "default": "one"},
+        [
+            f'{BELOW}.default: Invalid value: "string": {BELOW}.default in body must be of type '
+            'integer: "string"'
+        ],
+    ),
+    (
+        {"type": "integer", "x-kubernetes-int-or-string": True},
+        [
+            f'{BELOW}.type: Invalid value: "integer": must be empty if '
+            "x-kubernetes-int-or-string is true"
+        ],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"y": {"type": "string"}},
+            "anyOf": [{"properties": {"y": {"type": "string"}, "z": {"minLength": 1}}}],
+        },
+        [
+            f"{BELOW}.anyOf[0].properties[y].type: Forbidden: must be empty to be structural",
+            f"{BELOW}.properties[z]: Required value: because it is defined in "
+            f"{BELOW}.anyOf[0].properties[z]",
+        ],
+    ),
+    (
+        {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["y", "z"],
+            "items": {"type": "object", "properties": {"y": {"type": "string"}}},
+        },
+        [
+            f"{BELOW}.items.properties[y].default: Required value: this property is in "
+            "x-kubernetes-list-map-keys, so it must have a default or be a required property",
+            f'{BELOW}.x-kubernetes-list-map-keys[1]: Invalid value: "z": entries must all be '
+            "names of item properties",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "said"), NOT_STRUCTURAL)
+def test_a_schema_that_is_not_structural_is_refused(
+    world: CustomWorld, schema: Object, said: list[str]
+) -> None:
+    with pytest.raises(ApiError) as error:
+        world.create(field(**schema))
+    assert error.value.code == 422
+    assert [f"{each['field']}: {each['message']}" for each in error.value.causes] == said
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"x-kubernetes-preserve-unknown-fields": True},
+        {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": "^[0-9]+%?$",
+        },
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"type": "object", "additionalProperties": True},
+        {
+            "type": "object",
+            "properties": {"y": {"type": "string"}, "z": {"type": "string"}},
+            "oneOf": [{"required": ["y"]}, {"required": ["z"], "properties": {"z": {"not": {}}}}],
+        },
+    ],
+)
+def test_a_structural_schema_is_accepted(world: CustomWorld, schema: Object) -> None:
+    world.define(field(**schema))
+    assert world.resource("CronTab", f"{GROUP}/v1").is_custom
+
+
+def test_a_version_that_was_stored_in_cannot_be_taken_away(world: CustomWorld) -> None:
+    definition = world.define(two_versions())
+    changed = crd(version(name="v2"))
+    changed["metadata"]["resourceVersion"] = definition["metadata"]["resourceVersion"]
+    with pytest.raises(ApiError, match=r"missing from spec\.versions; v1 was previously a storage"):
+        world.update(changed)
+
+
+def test_a_scale_comes_from_spec_and_status(world: CustomWorld) -> None:
+    below = {"scale": {"specReplicasPath": ".status.n", "statusReplicasPath": ".status.n"}}
+    with pytest.raises(ApiError, match=r"should be a json path under \.spec"):
+        world.create(crd(version(subresources=below)))
+
+
+def test_groups_of_the_community_need_its_approval(world: CustomWorld) -> None:
+    body = crd()
+    body["spec"]["group"] = "gateway.networking.k8s.io"
+    body["metadata"]["name"] = "crontabs.gateway.networking.k8s.io"
+    with pytest.raises(ApiError, match="protected groups must have approval annotation"):
+        world.create(body)
+    body["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, testing"}
+    world.create(body)

@@ -1,15 +1,13 @@
 """What must hold for CustomResourceDefinitions.
 
-Source: apiextensions-apiserver `pkg/apis/apiextensions/validation` (Kubernetes 1.37). The schema
-inside is only checked for being there, and for describing an object.
+Source: apiextensions-apiserver `pkg/apis/apiextensions/validation` (Kubernetes 1.37).
 """
 
 from __future__ import annotations
 
-from gitops_lab.apiserver.admission.validation import names
+from gitops_lab.apiserver.admission.validation import names, structural
 from gitops_lab.apiserver.admission.validation.field import (
     Errors,
-    forbidden,
     immutable,
     invalid,
     invalids,
@@ -41,7 +39,11 @@ def custom_resource(obj: Object, old: Object | None) -> Errors:
         yield not_supported("spec.scope", scope, _SCOPES)
     yield from _versions(spec.get("versions", []))
     yield from _kind_names(spec.get("names", {}), "spec.names")
-    if old is not None:
+    stored = obj.get("status", {}).get("storedVersions") or []
+    yield from _stored(stored, spec.get("versions", []))
+    if old is None:
+        yield from _approval(obj.get("metadata", {}), group)
+    else:
         yield from _change(spec, old)
 
 
@@ -65,7 +67,8 @@ def _versions(versions: list[Object]) -> Errors:
             detail = "can only be set for deprecated versions"
             yield invalid(f"{here}.deprecationWarning", version["deprecationWarning"], detail)
         if schema is not None:
-            yield from _schema(schema, f"{here}.schema.openAPIV3Schema")
+            yield from structural.root(schema, f"{here}.schema.openAPIV3Schema")
+        yield from _subresources(version.get("subresources") or {}, f"{here}.subresources")
         for number, column in enumerate(version.get("additionalPrinterColumns", ())):
             yield from _column(column, f"{here}.additionalPrinterColumns[{number}]")
     versions_shown = [version.get("name", "") for version in versions]
@@ -76,14 +79,23 @@ def _versions(versions: list[Object]) -> Errors:
         yield invalid(path, versions_shown, detail)
 
 
-def _schema(schema: Object, path: str) -> Errors:
-    kind = schema.get("type", "")
-    if not kind:
-        yield required(f"{path}.type", "must not be empty at the root")
-    elif kind != "object":
-        yield invalid(f"{path}.type", kind, "must be object at the root")
-    if schema.get("nullable"):
-        yield forbidden(f"{path}.nullable", "nullable cannot be true at the root")
+def _subresources(given: Object, path: str) -> Errors:
+    """Where a Scale comes from: below `.spec` and `.status`."""
+    scale = given.get("scale")
+    if scale is None:
+        return
+    places = {
+        "specReplicasPath": (".spec.",),
+        "statusReplicasPath": (".status.",),
+        "labelSelectorPath": (".status.", ".spec."),
+    }
+    for name, starts in places.items():
+        where, at = scale.get(name, ""), f"{path}.scale.{name}"
+        if where and not where.startswith(starts):
+            listed = " or ".join(start.rstrip(".") for start in reversed(starts))
+            yield invalid(at, where, f"should be a json path under {listed}")
+        elif not where and name != "labelSelectorPath":
+            yield required(at)
 
 
 def _column(column: Object, path: str) -> Errors:
@@ -96,6 +108,32 @@ def _column(column: Object, path: str) -> Errors:
         yield invalid(f"{path}.type", kind, detail)
     if not column.get("jsonPath"):
         yield required(f"{path}.JSONPath")
+
+
+_APPROVAL = "api-approved.kubernetes.io"
+_REVIEW = "https://github.com/kubernetes/enhancements/pull/1111"
+
+
+def _approval(metadata: Object, group: str) -> Errors:
+    """Groups of the Kubernetes community are for what it has reviewed."""
+    if group.endswith((".k8s.io", ".kubernetes.io")):
+        if not (metadata.get("annotations") or {}).get(_APPROVAL):
+            detail = f'protected groups must have approval annotation "{_APPROVAL}", see {_REVIEW}'
+            yield required(f"metadata.annotations[{_APPROVAL}]", detail)
+
+
+def _stored(stored: list[str], versions: list[Object]) -> Errors:
+    """A version that objects may be stored in cannot go."""
+    there = {version.get("name") for version in versions}
+    for index, name in enumerate(stored):
+        if name not in there:
+            yield invalid(
+                f"status.storedVersions[{index}]",
+                name,
+                f"missing from spec.versions; {name} was previously a storage version, and must "
+                "remain in spec.versions until a storage migration ensures no data remains "
+                f"persisted in {name} and removes {name} from status.storedVersions",
+            )
 
 
 def _kind_names(given: Object, path: str) -> Errors:
