@@ -1,0 +1,280 @@
+"""The live world, from outside: commands, kubectl, git, and processes that die."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitops_lab.live import merged, rights
+from gitops_lab.sandbox import ARMS
+from gitops_lab.state import StateFolder
+
+ROOT = Path(__file__).parents[1]
+BOOK = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: book\ndata:\n  page: '{page}'\n"
+PATIENCE = 60.0
+"""How long something may take on a busy machine, in seconds, before it counts as not happening."""
+
+
+class Shell:
+    """A person at a terminal, whose home and state directory are their own."""
+
+    def __init__(self, folder: Path, name: str = "default") -> None:
+        self.folder, self.name = folder, name
+        self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
+        self.state = StateFolder(name, folder / "state" / "gitops-lab")
+        self.environment = {
+            **os.environ,
+            "HOME": str(self.home),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "KUBECONFIG": str(self.home / "none"),
+        }
+
+    def __call__(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, "-m", "gitops_lab", command, "--name", self.name, *arguments]
+        return subprocess.run(
+            whole, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120
+        )
+
+    def told(self, command: str, *arguments: str) -> str:
+        done = self(command, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.told("status", "--json"))
+        return found
+
+    def arm(self, name: str) -> dict[str, Any]:
+        return next(arm for arm in self.status()["arms"] if arm["name"] == name)
+
+    def push(self, message: str, files: Mapping[str, str]) -> str:
+        """Commit files to the sandbox's repository by `git push`, as anybody would; the commit."""
+        clone = self.folder / f"clone-{message}"
+        self.git("clone", "-q", self.told("git-url").strip(), str(clone))
+        for path, text in files.items():
+            (clone / path).write_text(text)
+        self.git("-C", str(clone), "add", "-A")
+        self.git("-C", str(clone), "commit", "-q", "-m", message)
+        self.git("-C", str(clone), "push", "-q", "origin", "HEAD:main")
+        return self.git("-C", str(clone), "rev-parse", "HEAD").strip()
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=Hand", "-c", "user.email=hand@example.com")
+        done = subprocess.run(
+            ["git", *who, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+        )
+        return done.stdout
+
+    def await_sync(self, arm: str, commit: str) -> None:
+        def is_synced() -> bool:
+            seen = self.arm(arm)
+            return seen["applied"] == f"main@sha1:{commit}" and bool(seen["in_sync"])
+
+        eventually(is_synced)
+
+    def kill(self) -> None:
+        os.kill(self.state.description()["pid"], signal.SIGKILL)
+        eventually(lambda: not self.state.is_alive)
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    """Other processes take their time; asking them is all the waiting there is."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end, "it never came about"
+        os.sched_yield()
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """Somebody with a sandbox that runs fifty times as fast as the wall."""
+    shell = Shell(tmp_path_factory.mktemp("live"))
+    shell.told("up", "--speed", "50", "--arms", "push-on-commit,pull+self-heal")
+    yield shell
+    shell.told("down")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Shell]:
+    """Somebody who has no sandbox yet, and will have none afterwards."""
+    shell = Shell(tmp_path, name="own")
+    yield shell
+    shell("down")
+
+
+def test_a_push_reaches_every_cluster_over_https(shell: Shell) -> None:
+    commit = shell.push("one", {"book.yaml": BOOK.format(page=1)})
+    for name in ("push-on-commit", "pull+self-heal"):
+        shell.await_sync(name, commit)
+    told = shell.told("logs")
+    assert "forge pushed" in told
+    assert "pull+self-heal applied created ConfigMap default/book" in told
+
+
+def test_up_again_is_harmless(shell: Shell) -> None:
+    before = shell.state.description()
+    assert "runs already" in shell.told("up")
+    assert shell.state.description() == before
+
+
+def test_nobody_else_can_read_the_state(shell: Shell) -> None:
+    def others(path: Path) -> int:
+        return stat.S_IMODE(path.stat().st_mode) & 0o077
+
+    assert others(shell.state.path) == 0
+    for path in (shell.state.process, shell.state.kubeconfig, shell.state.log):
+        assert others(path) == 0
+    assert not list(shell.state.path.rglob("*.key"))
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_reaches_each_cluster_and_leaves_the_users_own_files_alone(shell: Shell) -> None:
+    assert "node-1" in shell.told("kubectl", "get", "nodes")
+    other = shell.told("kubectl", "--context", "pull+self-heal", "get", "sa", "-A", "-o", "name")
+    assert "serviceaccount/agent" in other
+    assert shell("kubectl", "get", "nonsense").returncode == 1
+    assert not (shell.home / ".kube").exists()
+
+
+def test_the_kubeconfigs_are_where_it_is_said(shell: Shell) -> None:
+    assert Path(shell.told("kubeconfig").strip()) == shell.state.kubeconfig
+    single = Path(shell.told("kubeconfig", "pull+self-heal").strip())
+    assert single.read_text().count("server:") == 1
+    wrong = shell("kubeconfig", "nonsense")
+    assert wrong.returncode == 2 and "there is no arm 'nonsense'" in wrong.stderr
+
+
+def test_a_paused_deployer_waits_and_can_be_stepped(shell: Shell) -> None:
+    assert "push-on-commit: in sync" in shell.told("pause", "push-on-commit")
+    try:
+        before = shell.arm("push-on-commit")["applied"]
+        commit = shell.push("two", {"book.yaml": BOOK.format(page=2)})
+        shell.await_sync("pull+self-heal", commit)
+        assert shell.arm("push-on-commit")["applied"] == before
+        assert f"triggered main@sha1:{commit[:7]}" in shell.told("step", "push-on-commit")
+        assert "fetched" in shell.told("step", "push-on-commit")
+        assert "applied configured" in shell.told("step", "push-on-commit")
+        assert shell.arm("push-on-commit")["in_sync"]
+    finally:
+        assert "[paused]" not in shell.told("resume")
+    wrong = shell("step", "nonsense")
+    assert wrong.returncode == 2 and "there is no arm" in wrong.stderr
+
+
+def test_only_who_knows_the_key_is_obeyed(shell: Shell) -> None:
+    port = shell.state.description()["port"]
+    for question in (
+        b'{"key": "wrong", "what": "stop", "arguments": {}}\n',
+        b"{}\n",
+        b"\x00\xff\n",
+        b"",
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+            line.sendall(question)
+            line.shutdown(socket.SHUT_WR)
+            with line.makefile("rb") as reader:
+                assert "error" in json.loads(reader.read())
+    assert shell.state.is_alive
+
+
+def test_a_crash_is_noticed_and_told_and_up_recovers_with_the_same_repository(own: Shell) -> None:
+    own.told("up", "--speed", "50", "--arms", "pull")
+    commit = own.push("one", {"book.yaml": BOOK.format(page=1)})
+    own.kill()
+    for command in ("status", "pause", "kubectl", "git-url"):
+        done = own(command)
+        assert done.returncode == 1 and "ended unexpectedly" in done.stderr, command
+    again = own("up", "--speed", "50", "--arms", "pull")
+    assert again.returncode == 0 and "ended unexpectedly" in again.stderr
+    own.await_sync("pull", commit)
+
+
+def test_down_removes_every_trace_also_after_a_crash_and_twice_is_harmless(own: Shell) -> None:
+    own.told("up", "--arms", "pull")
+    ports = [own.state.description()["port"]]
+    ports += [int(url.rpartition(":")[2]) for url in own.status()["clusters"].values()]
+    assert "gone" in own.told("down")
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+    assert not own.state.path.parent.exists()
+    own.told("up", "--arms", "pull")
+    own.kill()
+    assert "gone" in own.told("down")
+    assert not own.state.path.parent.exists()
+    assert "not there" in own.told("down")
+    assert "does not run" in own("status").stderr
+
+
+def test_a_wrong_arm_or_speed_leaves_nothing_behind(own: Shell) -> None:
+    for arguments, text in (
+        (("--arms", "psuh"), "there is no arm 'psuh'"),
+        (("--arms", "pull,pull"), "stands there twice"),
+        (("--speed", "0"), "time cannot run"),
+    ):
+        done = own("up", *arguments)
+        assert done.returncode == 2 and text in done.stderr
+        assert not own.state.path.exists()
+
+
+def test_two_who_start_one_sandbox_at_once_share_it(own: Shell) -> None:
+    async def both() -> list[int | None]:
+        command = [sys.executable, "-m", "gitops_lab", "up", "--name", "own", "--arms", "pull"]
+        quiet = asyncio.subprocess.DEVNULL
+        started = [
+            await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, env=own.environment, stdout=quiet
+            )
+            for _ in range(3)
+        ]
+        return [await each.wait() for each in started]
+
+    assert asyncio.run(both()) == [0, 0, 0]
+    assert [arm["name"] for arm in own.status()["arms"]] == ["pull"]
+
+
+def test_sandboxes_live_side_by_side(shell: Shell) -> None:
+    other = Shell(shell.folder, name="other")
+    other.told("up", "--arms", "pull")
+    try:
+        urls = {*other.status()["clusters"].values(), *shell.status()["clusters"].values()}
+        assert len(urls) == 3
+    finally:
+        other.told("down")
+    assert shell.state.is_alive
+
+
+def test_no_deployer_may_change_who_may_do_what() -> None:
+    for arm in ARMS.values():
+        rules = [rule for obj in rights(arm) for rule in obj.get("rules", ())]
+        groups = {group for rule in rules for group in rule.get("apiGroups", ())}
+        assert "apps" in groups
+        assert not groups & {"*", "rbac.authorization.k8s.io"}
+
+
+def test_a_merged_kubeconfig_keeps_the_first_context() -> None:
+    def config(name: str) -> dict[str, Any]:
+        part = [{"name": name}]
+        return {"clusters": part, "users": part, "contexts": part, "current-context": name}
+
+    whole = merged([config("a"), config("b")])
+    assert whole["current-context"] == "a"
+    assert [each["name"] for each in whole["contexts"]] == ["a", "b"]
