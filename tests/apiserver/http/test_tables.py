@@ -86,6 +86,7 @@ COLUMNS = {
     "(Count) (Name)",
     ("events.k8s.io/v1", "Event"): "Last_Seen Type Reason Object (Subobject) (Source) Message "
     "(First_Seen) (Count) (Name)",
+    ("v1", "ComponentStatus"): "Name Status Message Error",
     ("v1", "ConfigMap"): "Name Data Age",
     ("v1", "Secret"): "Name Type Data Age",
     ("v1", "ServiceAccount"): "Name Secrets Age",
@@ -185,6 +186,7 @@ def test_every_path_that_a_column_reads_exists() -> None:
 
 MAY_BE_BLANK = {
     # shown for some values only
+    "ComponentStatus": {"Message", "Error"},
     "APIService": {"Available"},
     "ClusterRoleBinding": {"Users", "Groups", "ServiceAccounts"},
     "ControllerRevision": {"Controller"},
@@ -555,6 +557,21 @@ def test_a_node_tells_its_status_and_its_roles(
         )
     )
     assert (row["Status"], row["Roles"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("conditions", "wanted"),
+    [
+        ([], ("Unknown", "", "")),
+        ([{**condition("Healthy"), "message": "ok"}], ("Healthy", "ok", "")),
+        ([{**condition("Healthy", "False"), "error": "gone"}], ("Unhealthy", "", "gone")),
+    ],
+)
+def test_a_component_tells_its_health(
+    conditions: list[Object], wanted: tuple[str, str, str]
+) -> None:
+    row = shown(an_object("v1", "ComponentStatus", conditions=conditions))
+    assert (row["Status"], row["Message"], row["Error"]) == wanted
 
 
 def test_an_event_is_told_in_the_words_of_either_group() -> None:

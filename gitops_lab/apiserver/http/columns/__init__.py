@@ -14,6 +14,7 @@ __all__ = ["Column", "columns"]
 
 _COLUMNS: Mapping[str, Mapping[str, tuple[Column, ...]]] = {
     "": {
+        "ComponentStatus": cluster.COMPONENT_STATUSES,
         "ConfigMap": cluster.CONFIG_MAPS,
         "Endpoints": networking.ENDPOINTS,
         "Event": cluster.EVENTS,

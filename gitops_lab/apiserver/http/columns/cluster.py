@@ -262,6 +262,26 @@ def _served_by(obj: Object, now: float) -> str:
     return f"{found['namespace']}/{found['name']}" if found else "Local"
 
 
+def _component(key: str) -> Cell:
+    """What a component says of its health; its conditions are not in a status."""
+
+    def cell(obj: Object, now: float) -> str:
+        conditions = [each for each in obj.get("conditions") or () if each["type"] == "Healthy"]
+        found: Object = conditions[0] if conditions else {}
+        if key == "status":
+            return {"": "Unknown", "True": "Healthy"}.get(found.get("status", ""), "Unhealthy")
+        return str(found.get(key, ""))
+
+    return cell
+
+
+COMPONENT_STATUSES = (
+    NAME,
+    Column("Status", _component("status")),
+    Column("Message", _component("message")),
+    Column("Error", _component("error")),
+)
+
 API_SERVICES = (
     NAME,
     Column("Service", _served_by),
