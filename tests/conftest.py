@@ -19,6 +19,12 @@ from gitops_lab.ports import Credentials
 INSIDE = Credentials("test", inside=True)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance")
+    group.addoption("--kubeconfig", help="ask the conformance suite of this cluster, too")
+    group.addoption("--context", default="", help="which context of that kubeconfig")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pods: needs nodes that run pods")
 

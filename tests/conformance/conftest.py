@@ -6,18 +6,34 @@ On a simulated cluster time is virtual; on a real one it is waited for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import atexit
+import os
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
+from pathlib import Path
 from random import Random
-from typing import Any
+from shutil import rmtree
+from tempfile import mkdtemp
+from threading import Thread
+from typing import Any, TypeVar
 
 import pytest
 
+from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens, kubeconfig
+from gitops_lab.apiserver.auth.kubeconfig import write
+from gitops_lab.apiserver.http.server import Server
 from gitops_lab.clock import SimClock
+from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey, named
 from gitops_lab.ports import Cluster, Credentials
+
+T = TypeVar("T")
 
 LIMIT = 120.0
 """Seconds that anything may take to come about."""
@@ -74,17 +90,71 @@ def in_process() -> Iterator[Subject]:
     yield Subject(cluster, lambda seconds: clock.run(seconds=seconds))
 
 
-SUBJECTS = {"in-process": in_process}
+@cache
+def served() -> tuple[KubeconfigCluster, Callable[[float], None]]:
+    """A simulated cluster behind its HTTPS server, for all tests of this process.
+
+    It is shared, as a real cluster would be, and ends with the process.
+    """
+    clock, random = SimClock(), Random(1)
+    simulated = SimulatedCluster("conformance", clock=clock, random=random)
+    task = clock.drive("cluster", simulated.step)
+    simulated.on_change(lambda key: clock.wake(task))
+    authority, store = Authority.create(), simulated.api.store
+    server = Server(
+        simulated.api,
+        authority=authority,
+        authenticator=Authenticator(Tokens(authority.token_key, store, rng=random)),
+        authorizer=Authorizer(store),
+        now=clock.now,
+    )
+    loop = asyncio.new_event_loop()
+    Thread(target=loop.run_forever, daemon=True).start()
+
+    def on_loop(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(timeout=60)
+
+    async def pass_time(seconds: float) -> None:
+        clock.run(seconds=seconds)
+
+    url = f"https://127.0.0.1:{on_loop(server.start())}"
+    folder = Path(mkdtemp(prefix="gitops-lab-conformance-"))
+    atexit.register(rmtree, folder)
+    admin = authority.issue_client("conformance", ["system:masters"])
+    write(kubeconfig(url, authority.ca_pem, certificate=admin), folder / "config")
+    cluster = KubeconfigCluster("https", folder / "config", cache=folder / "cache.json")
+    return cluster, lambda seconds: on_loop(pass_time(seconds))
+
+
+def over_https() -> Iterator[Subject]:
+    """The same verbs through the HTTPS server and the official Python client."""
+    yield Subject(*served())
+
+
+def of_a_kubeconfig(options: Any, folder: Path) -> Iterator[Subject]:
+    """A cluster of the user's choice, in real time."""
+    path, context = Path(options.kubeconfig), options.context
+    cluster = KubeconfigCluster("yours", path, context=context, cache=folder / "cache.json")
+    try:
+        yield Subject(cluster, time.sleep, namespace=f"conformance-{os.getpid()}-{next(_numbers)}")
+    finally:
+        cluster.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
-        metafunc.parametrize("subject", SUBJECTS, indirect=True)
+        yours = ["kubeconfig"] if metafunc.config.option.kubeconfig else []
+        metafunc.parametrize("subject", ["in-process", "https", *yours], indirect=True)
 
 
 @pytest.fixture
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    for made in SUBJECTS[request.param]():
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    makers = {
+        "in-process": in_process,
+        "https": over_https,
+        "kubeconfig": lambda: of_a_kubeconfig(request.config.option, tmp_path),
+    }
+    with contextmanager(makers[request.param])() as made:
         made.cluster.apply(named("v1", "Namespace", made.namespace), manager="conformance")
         yield made
         made.cluster.delete(ObjectKey("", "Namespace", "", made.namespace))
