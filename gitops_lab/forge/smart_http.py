@@ -33,9 +33,6 @@ FETCH, PUSH = "git-upload-pack", "git-receive-pack"
 PIECE = 1 << 16
 """How much is carried at once, in bytes."""
 
-GRACE = 5.0
-"""How long Git may take to end when nobody listens any more, in seconds."""
-
 _PROTOCOL = re.compile(r"version=[0-2]")
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="gitops-lab", charset="UTF-8"'}
 
@@ -49,12 +46,15 @@ class Limits:
         fetch: the bytes of one request to fetch, likewise. Git reads it into memory, and reads no
             more than 10 MiB (GIT_HTTP_MAX_REQUEST_BUFFER).
         patience: how long a client may neither send nor take anything, in seconds.
+        grace: how long Git may take to end once its client is gone, in seconds; and requests, once
+            the server is told to stop. A push that has come whole may take as long as it needs.
         processes: how many requests are served at once; the others wait.
     """
 
     push: int = 512 << 20
     fetch: int = 10 << 20
     patience: float = 60.0
+    grace: float = 5.0
     processes: int = 16
 
 
@@ -98,7 +98,8 @@ class GitServer:
         tls: ssl.SSLContext,
         limits: Limits | None = None,
     ) -> None:
-        self._application = application(forge, accounts, limits=limits)
+        self._limits = limits or Limits()
+        self._application = application(forge, accounts, limits=self._limits)
         self._tls = tls
         self._runner: web.AppRunner | None = None
 
@@ -108,16 +109,22 @@ class GitServer:
         Raises:
             OSError: the port is taken.
         """
-        self._runner = web.AppRunner(self._application, access_log=None, shutdown_timeout=GRACE)
+        self._runner = web.AppRunner(
+            self._application, access_log=None, shutdown_timeout=self._limits.grace
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
         chosen: int = self._runner.addresses[0][1]
         return chosen
 
     async def stop(self) -> None:
-        """Let what is under way come to its end for a while, then end every connection."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        """Let what is under way come to its end for a while, then end every connection.
+
+        A push that has come whole goes on even then, and its hook leaves its event in the spool.
+        """
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
 
 class _SmartHttp:
@@ -186,7 +193,9 @@ class _SmartHttp:
                 heard = True
                 return await self._relay(request, process)
             finally:
-                await _end(process, push=service == PUSH, heard=heard)
+                # A push that came whole is done, heard or not: its hook must tell of it.
+                grace = None if heard and service == PUSH else self._limits.grace
+                await _end(process, hang_up=service == PUSH, grace=grace)
 
     def _variables(
         self,
@@ -287,19 +296,21 @@ async def _backend(variables: Mapping[str, str]) -> Process:
         raise web.HTTPServiceUnavailable(text="git cannot be started on the server\n") from error
 
 
-async def _end(process: Process, *, push: bool, heard: bool) -> None:
+async def _end(process: Process, *, hang_up: bool, grace: float | None) -> None:
     """See that no process stays behind.
 
-    A push that has come whole goes on to its end with nobody listening: the branch may have moved
-    already, and then the hook must tell of it. One that broke off is ended by hanging up, for so
-    Git takes away what it had stored of it. A fetch leaves nothing behind and is just stopped.
+    Args:
+        process: what to end.
+        hang_up: end it by hanging up alone: then Git takes away what it stored of a push that
+            broke off, which it does not when it is killed. A fetch stores nothing.
+        grace: how long that may take, in seconds; None is as long as it needs.
     """
     assert process.stdin is not None
     process.stdin.close()
-    if not push:
+    if not hang_up:
         _signal(process, signal.SIGTERM)
     try:
-        async with asyncio.timeout(None if push and heard else GRACE):
+        async with asyncio.timeout(grace):
             await _drain(process)
     except TimeoutError:
         _signal(process, signal.SIGKILL)

@@ -64,8 +64,8 @@ class Loop:
 class Served:
     """A server's address, and clients of it."""
 
-    def __init__(self, port: int, ca: Path) -> None:
-        self.port, self.ca = port, ca
+    def __init__(self, port: int, ca: Path, stop: Callable[[], None]) -> None:
+        self.port, self.ca, self.stop = port, ca, stop
         self.address = f"127.0.0.1:{port}"
         self.tls = ssl.create_default_context(cafile=str(ca))
 
@@ -128,15 +128,15 @@ class Served:
         )
         return status, said
 
-    def begin_push(self, *headers: str) -> ssl.SSLSocket:
-        """A connection on which the head of a push has been sent, and nothing of its body."""
+    def begin(self, *headers: str, service: str = PUSH) -> ssl.SSLSocket:
+        """A connection on which the head of a request has been sent, and nothing of its body."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=SOON)
         connection = self.tls.wrap_socket(plain, server_hostname="127.0.0.1")
         lines = [
-            f"POST /app.git/{PUSH} HTTP/1.1",
+            f"POST /app.git/{service} HTTP/1.1",
             "Host: forge",
             f"Authorization: {basic('lena')}",
-            f"Content-Type: application/x-{PUSH}-request",
+            f"Content-Type: application/x-{service}-request",
             *headers,
         ]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
@@ -245,19 +245,18 @@ def serve(
 ) -> Iterator[Serve]:
     """Starts a server with these limits."""
     ca, tls = authority
-    started: list[GitServer] = []
+    started: list[Served] = []
 
     def start(**limits: float) -> Served:
-        async def begin() -> int:
-            chosen = replace(LIMITS, **limits)  # type: ignore[arg-type]  # named as its fields are
-            started.append(GitServer(forge, accounts, tls=tls, limits=chosen))
-            return await started[-1].start()
-
-        return Served(loop.run(begin()), ca)
+        chosen = replace(LIMITS, **limits)  # type: ignore[arg-type]  # named as its fields are
+        server = GitServer(forge, accounts, tls=tls, limits=chosen)
+        port = loop.run(server.start())
+        started.append(Served(port, ca, stop=lambda: loop.run(server.stop())))
+        return started[-1]
 
     yield start
-    for server in started:
-        loop.run(server.stop())
+    for served in started:
+        served.stop()
 
 
 @pytest.fixture
@@ -452,7 +451,7 @@ def test_a_token_is_sent_to_nobody_but_the_server_that_the_authority_vouches_for
     stranger = tmp_path / "other.crt"
     stranger.write_text(Authority.create(now=time.time()).ca_pem)
     with pytest.raises(GitFailed, match="certificate"):
-        Served(served.port, stranger).clone(tmp_path / "x")
+        Served(served.port, stranger, served.stop).clone(tmp_path / "x")
 
 
 def test_an_address_names_the_account_and_never_its_token() -> None:
@@ -606,10 +605,10 @@ def test_a_push_that_breaks_off_leaves_nothing(
         "all but the last byte": len(body) - 1,
     }[part]
     if framing == "length":
-        connection = served.begin_push(f"Content-Length: {len(body)}")
+        connection = served.begin(f"Content-Length: {len(body)}")
         connection.sendall(body[:sent])
     else:
-        connection = served.begin_push("Transfer-Encoding: chunked")
+        connection = served.begin("Transfer-Encoding: chunked")
         connection.sendall(b"%x\r\n%s\r\n" % (sent, body[:sent]))
     assert eventually(lambda: bool(running(repository)))
     connection.close()
@@ -620,28 +619,50 @@ def test_a_push_that_breaks_off_leaves_nothing(
     assert repository.tip("torn") == commit
 
 
+@pytest.mark.parametrize("ends", ["client", "server"])
 def test_a_push_that_came_whole_counts_though_nobody_waits_for_the_answer(
-    served: Served, repository: Repository, tmp_path: Path
+    repository: Repository, serve: Serve, tmp_path: Path, ends: str
 ) -> None:
+    served = serve(grace=0.1)
     hook = repository.path / "hooks" / "pre-receive"
     hook.write_text(f"#!/bin/sh\nwhile [ ! -e '{tmp_path}/go' ]; do sleep 0.05; done\n")
     hook.chmod(0o755)
     work = served.clone(tmp_path / "work")
     commit = commit_file(served, work, "a.yaml", b"a: 2\n")
     body = push_of(work, commit, "left")
-    connection = served.begin_push(f"Content-Length: {len(body)}")
+    connection = served.begin(f"Content-Length: {len(body)}")
     connection.sendall(body)
     assert eventually(lambda: any("pre-receive" in command for command in running(repository)))
-    connection.close()
+    if ends == "client":
+        connection.close()
+    else:
+        served.stop()
+    time.sleep(0.3)  # longer than the grace that others get
     (tmp_path / "go").touch()
     assert eventually(lambda: not running(repository))
     assert repository.tip("left") == commit
     assert [event.after for event in events(repository)] == [commit]
+    connection.close()
+
+
+def test_a_git_that_will_not_end_is_killed(
+    repository: Repository, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stubborn = tmp_path / "git"
+    stubborn.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
+    stubborn.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    served = serve(grace=0.2)
+    for service in (FETCH, PUSH):
+        connection = served.begin("Content-Length: 1000", service=service)
+        assert eventually(lambda: bool(running(repository)))
+        connection.close()
+        assert eventually(lambda: not running(repository))
 
 
 def test_a_client_that_falls_silent_is_let_go(repository: Repository, serve: Serve) -> None:
     served = serve(patience=0.3)
-    connection = served.begin_push("Content-Length: 1000")
+    connection = served.begin("Content-Length: 1000")
     connection.sendall(b"00")
     assert b" 408 " in connection.recv(1 << 12)
     connection.close()
@@ -656,25 +677,25 @@ def test_a_fetch_that_nobody_takes_is_stopped(
     served = serve(patience=SOON if leaves else 0.5)
     want = f"want {repository.tip()} ofs-delta\n"
     body = line(want) + b"0000" + line("done\n")
-    plain = socket.create_connection(("127.0.0.1", served.port), timeout=SOON)
-    connection = served.tls.wrap_socket(plain, server_hostname="127.0.0.1")
-    head = (
-        f"POST /app.git/{FETCH} HTTP/1.1\r\nHost: forge\r\nAuthorization: {basic('lena')}\r\n"
-        f"Content-Type: application/x-{FETCH}-request\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    connection.sendall(head.encode() + body)
-    assert b" 200 " in connection.recv(1 << 10)
-    if leaves:
+    tracemalloc.start()
+    try:
+        connection = served.begin(f"Content-Length: {len(body)}", service=FETCH)
+        connection.sendall(body)
+        assert b" 200 " in connection.recv(1 << 10)
+        if leaves:
+            connection.close()
+        assert eventually(lambda: not running(repository))
         connection.close()
-    assert eventually(lambda: not running(repository))
-    connection.close()
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20  # it waited in Git, not in the server
+    finally:
+        tracemalloc.stop()
 
 
 def test_those_who_sleep_do_not_keep_others_out_for_long(
     repository: Repository, serve: Serve, tmp_path: Path
 ) -> None:
     served = serve(patience=0.5, processes=2)
-    sleepers = [served.begin_push("Content-Length: 1000") for _ in range(4)]
+    sleepers = [served.begin("Content-Length: 1000") for _ in range(4)]
     served.clone(tmp_path / "clone")
     for connection in sleepers:
         connection.close()
