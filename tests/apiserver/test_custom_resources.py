@@ -9,12 +9,14 @@ import pytest
 
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers.definitions import Definitions
+from gitops_lab.apiserver.controllers.garbage import GarbageCollector
 from gitops_lab.apiserver.controllers.index import Indexes
-from gitops_lab.apiserver.controllers.loop import Loop
+from gitops_lab.apiserver.controllers.loop import Controller, Loop
+from gitops_lab.apiserver.controllers.namespace import Namespaces
 from gitops_lab.clock import EPOCH
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
-from tests.apiserver.world import World, refused
+from tests.apiserver.world import World, config_map, namespace, refused
 
 GROUP = "stable.example.com"
 NAME = f"crontabs.{GROUP}"
@@ -177,7 +179,6 @@ def test_a_definition_that_changes_changes_what_is_served(world: CustomWorld) ->
     changed = field(type="string", maxLength=1)
     changed["metadata"]["resourceVersion"] = definition["metadata"]["resourceVersion"]
     world.update(changed)
-    world.step()
     with pytest.raises(ApiError) as error:
         world.create(tab(name="long", x="12"))
     assert error.value.code == 422
@@ -216,11 +217,11 @@ def test_instances_go_before_their_definition(world: CustomWorld) -> None:
     assert error.value.code == 404
 
 
-def test_a_controller_that_starts_later_serves_what_is_established() -> None:
+def test_an_api_server_that_starts_anew_serves_what_is_established() -> None:
     world = CustomWorld()
     world.define()
     later = Api(now=lambda: EPOCH, rng=Random(1), store=world.api.store)
-    Loop(later, [Definitions(later, Indexes(later.store))]).step(EPOCH)
+    Definitions(later, Indexes(later.store))
     assert later.registry.by_kind(f"{GROUP}/v1", "CronTab").plural == "crontabs"
 
 
@@ -618,7 +619,8 @@ def test_objects_are_reached_through_a_version_while_their_storage_version_is_no
 ) -> None:
     definition = two_versions()
     definition["spec"]["versions"][0]["served"] = False
-    world.define(definition)
+    definition = world.define(definition)
+    assert [each["name"] for each in definition["spec"]["versions"]] == ["v1", "v2"]
     made = world.create(tab("v2", cronSpec="0 3 * * *"))
     assert made["apiVersion"] == f"{GROUP}/v2"
     world.delete("CustomResourceDefinition", NAME)
@@ -784,3 +786,31 @@ def test_groups_of_the_community_need_its_approval(world: CustomWorld) -> None:
         world.create(body)
     body["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, testing"}
     world.create(body)
+
+
+# -- Among the other controllers ------------------------------------------------------------------
+
+
+def test_custom_resources_go_with_their_namespace_and_their_owner(world: CustomWorld) -> None:
+    indexes = Indexes(world.api.store)
+    others: list[Controller] = [
+        GarbageCollector(world.api, indexes),
+        Namespaces(world.api, indexes),
+    ]
+    loop = Loop(world.api, others)
+    world.define()
+    world.create(namespace("shop"))
+    resource = world.resource("CronTab")
+    world.api.create(resource, NIGHTLY, namespace="shop")
+    owner = world.create(config_map())
+    owned = tab(name="owned", cronSpec="0 3 * * *")
+    owned["metadata"]["ownerReferences"] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "settings",
+         "uid": owner["metadata"]["uid"]}
+    ]  # fmt: skip
+    world.create(owned)
+    world.delete("Namespace", "shop")
+    world.delete("ConfigMap", "settings")
+    loop.step(world.now)
+    assert world.names("CronTab") == []
+    assert not world.has("Namespace", "shop")

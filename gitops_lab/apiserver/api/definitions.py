@@ -98,10 +98,12 @@ def with_stored_version(definition: Object) -> Object:
 
 def warnings(definition: Object) -> Iterator[str]:
     """What a definition asks for that is not done here."""
+    name = definition["metadata"]["name"]
+    if definition["spec"].get("conversion", {}).get("strategy") == "Webhook":
+        yield f"{name}: the conversion webhook is not called here; only the apiVersion is converted"
     for version in definition["spec"]["versions"]:
         for path in custom.rules(version["schema"]["openAPIV3Schema"]):
             yield (
-                f"{definition['metadata']['name']}, version {version['name']}: the rules "
-                f"(x-kubernetes-validations) of {path} are not evaluated here; what they forbid "
-                "is accepted"
+                f"{name}, version {version['name']}: the rules (x-kubernetes-validations) of "
+                f"{path} are not evaluated here; what they forbid is accepted"
             )

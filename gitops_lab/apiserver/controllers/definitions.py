@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options, definitions
-from gitops_lab.apiserver.controllers.index import Indexes
+from gitops_lab.apiserver.controllers.index import Indexes, existing
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.controllers.ownership import is_being_deleted
 from gitops_lab.apiserver.controllers.status import Condition, condition, is_true, write_status
@@ -37,6 +37,9 @@ class Definitions(Controller):
         super().__init__(api, indexes)
         self._resource = api.registry.by_kind(f"{definitions.GROUP}/v1", "CustomResourceDefinition")
         api.guards.append(self._warn)
+        for event in existing(api.store, definitions.GROUP, definitions.PLURAL):
+            self._serve(event)
+        api.store.subscribe(self._serve)
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The definition, with those that want its names; the kind of an instance that is gone."""
@@ -49,16 +52,14 @@ class Definitions(Controller):
         return (("", name),) if definition is not None and is_being_deleted(definition) else ()
 
     def reconcile(self, namespace: str, name: str, now: float) -> None:
-        """See to a definition's names, and serve what it has established."""
+        """See to a definition's names, or to its end."""
         definition = self._definition(name)
         if definition is None:
-            self._serve(name, [])
-        elif is_being_deleted(definition):
+            return
+        if is_being_deleted(definition):
             self._leave(definition, now)
         else:
-            status = self._named(definition, now)
-            definition = self._write(definition, status)
-            self._serve(name, definitions.resources(definition))
+            self._write(definition, self._named(definition, now))
 
     def _warn(self, resource: Resource, old: Object | None, new: Object, options: Options) -> None:
         """Tell a definition's writer what is not done here; refuse nothing."""
@@ -135,9 +136,12 @@ class Definitions(Controller):
 
     # Serving
 
-    def _serve(self, name: str, wanted: list[Resource]) -> None:
-        """Have the API server serve these resources for a definition, and no others."""
-        plural, _, group = name.partition(".")
+    def _serve(self, event: Event) -> None:
+        """Have the API server serve what a definition has established, from that moment on."""
+        if not definitions.is_definition(event.key):
+            return
+        wanted = [] if event.type == "DELETED" else definitions.resources(event.object)
+        plural, _, group = event.key.name.partition(".")
         registry = self.api.registry
         served = [
             each
@@ -161,7 +165,6 @@ class Definitions(Controller):
         metadata, status = definition["metadata"], definition.get("status") or {}
         if definitions.CLEANUP not in (metadata.get("finalizers") or ()):
             return
-        self._serve(metadata["name"], definitions.resources(definition))
         is_established = definitions.holds(definition, "Established")
         running = _condition(
             "Terminating",
