@@ -29,7 +29,7 @@ def document(registry: Registry, call: Call) -> Answer:
     """
     parts = [part for part in call.path.split("/") if part]
     if call.method not in ("GET", "HEAD"):
-        raise refusals.method_not_allowed() if parts else _not_found()
+        raise refusals.method_not_allowed() if parts else not_found()
     match parts:
         case []:
             return answer({"paths": paths(registry)}, pretty=True)
@@ -51,7 +51,7 @@ def document(registry: Registry, call: Call) -> Answer:
             return _plain(openapi.v3_index(registry), call)
         case ["openapi", "v3", *path]:
             return _openapi_v3(registry, "/".join(path), call)
-    raise _not_found()
+    raise not_found()
 
 
 def paths(registry: Registry) -> list[str]:
@@ -101,12 +101,13 @@ def _openapi_v3(registry: Registry, path: str, call: Call) -> Answer:
 def _health(which: str, check: list[str], call: Call) -> Answer:
     """Source: apiserver `pkg/server/healthz`."""
     if check and (len(check) > 1 or check[0] not in _CHECKS):
-        raise _not_found()
+        raise not_found()
     if "verbose" not in call.query or check:
         return Answer(b"ok", media=TEXT, headers={"Cache-Control": "no-cache, private"})
     lines = [f"[+]{each} ok" for each in _CHECKS]
     return text("\n".join([*lines, f"{which} check passed", ""]))
 
 
-def _not_found() -> ApiError:
+def not_found() -> ApiError:
+    """404: nothing is served at this path."""
     return ApiError(404, "NotFound", "the server could not find the requested resource")

@@ -11,7 +11,7 @@ from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.api.pages import token
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
-from gitops_lab.apiserver.http import bodies, logs, negotiation, queries
+from gitops_lab.apiserver.http import bodies, documents, logs, negotiation, queries
 from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.http.routes import Route
@@ -44,12 +44,14 @@ class Objects:
         """
         resource = self._api.registry.by_plural(route.group, route.version, route.plural)
         if route.namespace and not (resource.namespaced or resource.kind == "Namespace"):
-            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+            raise documents.not_found()
         if route.subresource and route.subresource not in resource.subresources:
-            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+            raise documents.not_found()
+        if route.rest and route.subresource != "proxy":
+            raise documents.not_found()
         if resource.namespaced and not route.namespace and route.verb not in ("list", "watch"):
             if route.name:
-                raise ApiError(404, "NotFound", "the server could not find the requested resource")
+                raise documents.not_found()
             raise refusals.method_not_allowed()
         warnings: list[str] = []
         self._api.warn = warnings.append

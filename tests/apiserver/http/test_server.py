@@ -4,21 +4,27 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import aiohttp
 import pytest
 
 from gitops_lab.apiserver.http import server as servers
-from gitops_lab.apiserver.http.answers import encoded
+from gitops_lab.apiserver.http.answers import Shaper, encoded
+from gitops_lab.apiserver.http.negotiation import PLAIN
+from gitops_lab.apiserver.http.queries import ListOptions, Query
+from gitops_lab.apiserver.http.watches import Alarm, Watching, stream
 from tests.apiserver.http.world import (
     CONFIG_MAPS,
     DEPLOYMENT,
     DEPLOYMENTS,
     PODS,
+    WINDOW,
     Client,
     Scenario,
     World,
+    client_context,
     config_map,
 )
 
@@ -105,6 +111,7 @@ REASONS = {
         ("GET", "/api/v1/namespaces/default/nopes", None, "", 404),
         ("GET", "/apis/nobody.example/v1/things", None, "", 404),
         ("GET", "/nowhere", None, "", 404),
+        ("GET", f"{PODS}/p/log/more", None, "", 404),
         ("GET", "/api/v1/namespaces/default/nodes", None, "", 404),
         ("GET", f"{CONFIG_MAPS}/c/scale", None, "", 404),
         ("GET", f"{CONFIG_MAPS}/%2e%2e%2fsecrets", None, "", 404),
@@ -467,14 +474,69 @@ def test_a_watch_ends_in_time_with_a_bookmark(run: Run) -> None:
 
 def test_a_watch_from_before_the_window_is_expired(run: Run) -> None:
     async def scenario(world: World, client: Client) -> None:
-        for number in range(5_000):
-            world.api.create(
-                world.api.registry.by_kind("v1", "ConfigMap"),
-                config_map(f"c{number}"),
-                namespace="default",
-            )
+        fill(world, WINDOW + 1)
         reply = await client.get(f"{CONFIG_MAPS}?watch=true&resourceVersion=2")
         assert (reply.code, reply.json["reason"]) == (410, "Expired")
+
+    run(scenario)
+
+
+def fill(world: World, count: int) -> None:
+    resource = world.api.registry.by_kind("v1", "ConfigMap")
+    for number in range(count):
+        world.api.create(resource, config_map(f"c{number}"), namespace="default")
+
+
+def test_a_watcher_that_falls_behind_the_window_is_told_to_list_anew(run: Run) -> None:
+    async def scenario(world: World, client: Client) -> None:
+        resource = world.api.registry.by_kind("v1", "ConfigMap")
+        watch = world.api.watch(resource, since=str(world.api.store.revision))
+        shaper = Shaper(PLAIN, resource, Query(), world.now)
+        alarm = Alarm()
+        alarm.open(world.api.store)
+        async with aclosing(stream(Watching(watch, ListOptions(), shaper), alarm, yes)) as pieces:
+            fill(world, 1)
+            assert json.loads(await anext(pieces))["type"] == "ADDED"
+            # While this client reads nothing, more happens than the store remembers.
+            world.api.delete_collection(resource, namespace="default")
+            fill(world, WINDOW + 1)
+            last = json.loads(await anext(pieces))
+            assert (last["type"], last["object"]["code"]) == ("ERROR", 410)
+            with pytest.raises(StopAsyncIteration):
+                await anext(pieces)
+
+    run(scenario)
+
+
+def yes() -> bool:
+    return True
+
+
+def test_a_client_that_does_not_read_is_cut_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(world: World, client: Client) -> None:
+        monkeypatch.setattr(servers, "WRITE_WITHIN", 0.2)
+        big = "x" * 900_000
+        for number in range(12):
+            await client.post(CONFIG_MAPS, config_map(f"c{number}", a=big))
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1",
+            int(world.url.rpartition(":")[2]),
+            ssl=client_context(world.folder, "admin", ("system:masters",)),
+            limit=1024,
+        )
+        writer.write(f"GET {CONFIG_MAPS}?watch=true HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await writer.drain()
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            if world.server.watches:
+                break
+        assert world.server.watches == 1
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            if not world.server.watches:
+                break
+        assert world.server.watches == 0
+        writer.transport.abort()
 
     run(scenario)
 

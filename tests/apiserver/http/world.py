@@ -18,9 +18,13 @@ import orjson
 from gitops_lab.apiserver.api import Api, bootstrap
 from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens, bootstrap_rbac
 from gitops_lab.apiserver.http.server import Server
+from gitops_lab.apiserver.store import Store
 from gitops_lab.clock import EPOCH
 
 T = TypeVar("T")
+
+WINDOW = 500
+"""How many changes the store remembers."""
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -130,7 +134,8 @@ class World:
 
     def __init__(self, folder: str) -> None:
         self.folder, self.now, self.is_reachable = folder, EPOCH, True
-        self.api = Api(now=lambda: self.now, rng=Random(1))
+        store = Store(window=WINDOW)
+        self.api = Api(now=lambda: self.now, rng=Random(1), store=store)
         bootstrap(self.api)
         bootstrap_rbac(self.api)
         self.tokens = Tokens(authority().token_key, self.api.store, rng=Random(2))
