@@ -11,6 +11,7 @@ from itertools import count, cycle
 from pathlib import Path
 
 from bench.harness import Figure, each, seconds
+from bench.https import https
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.model import Object, ObjectKey
@@ -211,6 +212,7 @@ CASES: dict[str, Callable[[int], list[Figure]]] = {
     "reconcile": reconcile,
     "apply": apply,
     "fleets": fleets,
+    "https": https,
 }
 
 
