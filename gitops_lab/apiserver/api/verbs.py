@@ -31,7 +31,7 @@ PatchType = Literal["json", "merge", "strategic", "apply"]
 REMEMBERED = 1_024
 """How many apply configurations an Api remembers, the last ones."""
 
-_RETURNED = frozenset(
+RETURNED = frozenset(
     {
         ("", "persistentvolumeclaims"),
         ("", "persistentvolumes"),
@@ -40,6 +40,15 @@ _RETURNED = frozenset(
         ("", "resourcequotas"),
         ("", "serviceaccounts"),
         ("", "services"),
+        ("resource.k8s.io", "deviceclasses"),
+        ("resource.k8s.io", "resourceclaims"),
+        ("resource.k8s.io", "resourceclaimtemplates"),
+        ("resource.k8s.io", "resourceslices"),
+        ("storage.k8s.io", "csidrivers"),
+        ("storage.k8s.io", "csinodes"),
+        ("storage.k8s.io", "storageclasses"),
+        ("storage.k8s.io", "volumeattachments"),
+        ("storage.k8s.io", "volumeattributesclasses"),
     }
 )
 """Resources whose deletion answers with the object that is gone, not with a Status."""
@@ -372,7 +381,7 @@ class Api:
         waiting = deletion.marked(obj, stored, options, self._writing.now())
         if waiting is None:
             gone = obj if options.dry_run else self.store.delete(key)
-            if key[:2] in _RETURNED:
+            if key[:2] in RETURNED:
                 return _served(resource, gone)
             return requests.gone(resource, gone)
         if waiting is not obj and not options.dry_run:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gitops_lab.apiserver.api.verbs import RETURNED
 from gitops_lab.apiserver.http.discovery import subresource
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.schema import builtin
@@ -219,7 +220,8 @@ def _operation(
     name = f"{word}{of}{more}{area}{resource.kind}{below[:1].upper()}{below[1:]}"
     own = "" if action == "connect" else definition(about, kind)
     body = {"post": own, "put": own, "patch": PATCH, "delete": DELETE_OPTIONS}
-    result = {"list": f"{own}List", "delete": STATUS, "deletecollection": STATUS}
+    gone = own if (resource.group, resource.plural) in RETURNED else STATUS
+    result = {"list": f"{own}List", "delete": gone, "deletecollection": STATUS}
     consumes: tuple[str, ...] = ("application/json", "application/yaml")
     if verb == "patch":  # a custom kind says nothing of how its lists are merged
         consumes = PATCH_TYPES if resource.schema is None else PATCH_TYPES[:3]

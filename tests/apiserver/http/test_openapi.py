@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from kubernetes import client
 
 from gitops_lab.apiserver.http import discovery, openapi
 from gitops_lab.apiserver.resources import Registry, Resource
@@ -241,6 +242,25 @@ def test_operations_have_the_names_by_which_clients_know_them() -> None:
         "readCoreV1NamespacedPodLog",
         "replaceCoreV1NamespaceFinalize",
     }
+
+
+def test_a_deletion_answers_with_what_the_python_client_expects() -> None:
+    """Most kinds with a Status, some with the object: the types of the client's methods say so."""
+    seen = set()
+    for path in every_path():
+        for _, _, operation in operations(v3(path)):
+            if operation["x-kubernetes-action"] == "delete":
+                group = "".join(
+                    word[0].upper() + word[1:] for word in operation["tags"][0].split("_")
+                )
+                method = operation["operationId"].replace(group, "").lower()
+                api = vars(getattr(client, f"{group}Api"))
+                name = next(each for each in api if each.replace("_", "") == method)
+                expected = api[name].__annotations__["return"]
+                (result,) = set(references(operation["responses"]))
+                assert (expected is object) == result.endswith(".Status"), method
+                seen.add(result.rpartition(".")[2])
+    assert {"Pod", "StorageClass", "Status"} <= seen
 
 
 def test_paths_name_what_stands_in_them() -> None:
