@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from operator import is_
 from pathlib import Path
 from typing import Any, NoReturn
 from zlib import crc32
@@ -89,7 +89,8 @@ class Log:
             if not self._generations:
                 self._generations = [_Generation(folder, 0)]
                 os.close(self._new(self._generations[0]))
-            self._recover()
+            with _uncollected():
+                self._recover()
         except BaseException:
             self.close()
             raise
@@ -311,21 +312,35 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
         place = end
 
 
-def _shared(new: Any, old: Any) -> Any:
-    """A value with the parts that did not change taken from the old one: history costs little."""
-    if new is old or type(new) is not type(old):
-        return new
-    if isinstance(new, dict):
-        merged = {key: _shared(new[key], old[key]) if key in old else new[key] for key in new}
+def _shared(new: Any, old: Any, depth: int = 2) -> Any:
+    """An object with the parts that did not change taken from the old one: history costs little.
+
+    Parts are compared as JSON, where 1, 1.0 and true are three things; and only so far down.
+    """
+    if depth and isinstance(new, dict) and isinstance(old, dict):
+        shared = {
+            key: _shared(new[key], old[key], depth - 1) if key in old else new[key] for key in new
+        }
         is_same = len(new) == len(old) and all(
-            key in old and merged[key] is old[key] for key in merged
+            key in old and shared[key] is old[key] for key in new
         )
-        return old if is_same else merged
-    if isinstance(new, list):
-        shared = [_shared(*pair) for pair in zip(new, old, strict=False)] + new[len(old) :]
-        is_same = len(new) == len(old) and all(map(is_, shared, old))
         return old if is_same else shared
-    return old if new == old else new
+    return old if orjson.dumps(new) == orjson.dumps(old) else new
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make many objects that all stay, without the garbage collector looking for some that do not.
+
+    It would go through all of them again and again, and take longer than the rest.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _generations(folder: Path) -> list[_Generation]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -16,10 +17,10 @@ from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.container import Container, Surroundings
 from gitops_lab.apiserver.controllers.environment import environment, files, missing_volume
-from gitops_lab.apiserver.controllers.images import Catalogue
+from gitops_lab.apiserver.controllers.images import Catalogue, parse
 from gitops_lab.apiserver.controllers.index import Indexes, existing
 from gitops_lab.apiserver.controllers.loop import Controller, Item
-from gitops_lab.apiserver.controllers.node import host_ip, new_node, node_status
+from gitops_lab.apiserver.controllers.node import host_ip, new_node, node_status, number_of
 from gitops_lab.apiserver.controllers.pod_status import (
     Life,
     is_sidecar,
@@ -73,11 +74,17 @@ class Kubelet(Controller):
         self._addresses: dict[str, tuple[dict[str, str], int]] = {}
         self._lives: dict[Item, Life] = {}
         self._waiting: dict[Item, None] = {}
-        for event in existing(api.store, "", "nodes"):
-            self._number(event.object["metadata"]["name"])
-        for number in range(len(self._numbers) + 1, nodes + 1):
-            node = new_node(number)
-            api.create(self._nodes, node, options=Options(field_manager=MANAGER))
+        known = [event.object for event in existing(api.store, "", "nodes")]
+        for node in known:
+            if number := number_of(node):
+                self._numbers[node["metadata"]["name"]] = number
+        for node in known:
+            self._number(node["metadata"]["name"])
+        for node in map(new_node, range(1, nodes + 1)):
+            if node["metadata"]["name"] not in self._numbers:
+                api.create(self._nodes, node, options=Options(field_manager=MANAGER))
+        for event in existing(api.store, "", "pods"):
+            self._recall(event.object)
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The pod, if it is on a node; the node; or pods that wait for what they mount."""
@@ -346,6 +353,19 @@ class Kubelet(Controller):
 
     # Nodes.
 
+    def _recall(self, pod: Object) -> None:
+        """Know of a pod of a former kubelet that its address and its images are in use."""
+        node, status = pod["spec"].get("nodeName"), pod.get("status") or {}
+        if node not in self._disks or status.get("phase") in ("Succeeded", "Failed"):
+            return
+        if "podIP" in status and not pod["spec"].get("hostNetwork"):
+            self._address(node, pod, status["podIP"])
+        for kind in ("initContainerStatuses", "containerStatuses"):
+            for each in status.get(kind) or ():
+                reference = parse(each["image"]) if each.get("imageID") else None
+                if reference is not None:
+                    self._disks[node][reference.full] = 0.0
+
     def _report_node(self, name: str, now: float) -> None:
         node = self.api.store.get(("", "nodes", "", name))
         if node is None:
@@ -357,7 +377,10 @@ class Kubelet(Controller):
     def _number(self, name: str) -> int:
         self._disks.setdefault(name, {})
         self._addresses.setdefault(name, ({}, 0))
-        return self._numbers.setdefault(name, len(self._numbers) + 1)
+        if name not in self._numbers:
+            taken = set(self._numbers.values())
+            self._numbers[name] = next(each for each in count(1) if each not in taken)
+        return self._numbers[name]
 
     def _address(self, node: str, pod: Object, known: str | None) -> str:
         """The next free address of a node; addresses come round again as late as possible."""

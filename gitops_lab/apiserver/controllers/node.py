@@ -105,3 +105,12 @@ def node_status(node: Object, number: int, now: float) -> dict[str, Any]:
 def host_ip(number: int) -> str:
     """The address of a machine."""
     return f"172.18.{number // 250}.{number % 250 + 1}"
+
+
+def number_of(node: Object) -> int | None:
+    """The number of a machine, by the address that it reported; None if it has not yet."""
+    for each in (node.get("status") or {}).get("addresses") or ():
+        if each["type"] == "InternalIP" and each["address"].startswith("172.18."):
+            high, low = map(int, each["address"].split(".")[2:])
+            return high * 250 + low - 1
+    return None
