@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,27 @@ def test_a_machine_without_git_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "git" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_demo_that_is_interrupted_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-m", "gitops_lab", "demo", "--output", str(tmp_path / "out")]
+    place = tmp_path / "temporary"
+    place.mkdir()
+    with subprocess.Popen(
+        command, env={**os.environ, "TMPDIR": str(place)}, cwd=ROOT, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as demo:  # fmt: skip
+        assert demo.stderr is not None
+        assert "first deploy" in demo.stderr.readline()
+        assert list(place.iterdir())
+        demo.send_signal(number)
+        rest = demo.stderr.read()
+    assert demo.returncode == code, rest
+    assert "Traceback" not in rest
+    assert not list(place.iterdir()) and not (tmp_path / "out").exists()
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_lab import __version__
@@ -67,6 +69,20 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Unwind when told to end (SIGTERM) as after Ctrl-C, so that nothing is left behind."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_demo(options: argparse.Namespace) -> int:
     """`gitops-lab demo`."""
     from gitops_lab.experiments import demo, table
@@ -75,7 +91,7 @@ def run_demo(options: argparse.Namespace) -> int:
 
     chosen = [name.strip() for name in options.arms.split(",") if name.strip()]
     arms = list(ARMS) if chosen == ["all"] else chosen or list(demo.TWO)
-    with table.Progress(quiet=options.json) as progress:
+    with ended_in_order(), table.Progress(quiet=options.json) as progress:
         told = demo.run(
             arms, seed=options.seed, manifests=options.manifests or SHOP, progress=progress.show
         )
