@@ -6,7 +6,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gitops_lab.apiserver.admission import structural
+from gitops_lab.apiserver.admission.validation import custom
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers.definitions import Definitions
 from gitops_lab.apiserver.controllers.garbage import GarbageCollector
@@ -15,7 +19,7 @@ from gitops_lab.apiserver.controllers.loop import Controller, Loop
 from gitops_lab.apiserver.controllers.namespace import Namespaces
 from gitops_lab.clock import EPOCH
 from gitops_lab.errors import ApiError
-from gitops_lab.model import Object
+from gitops_lab.model import Object, copied
 from tests.apiserver.world import World, config_map, namespace, refused
 
 GROUP = "stable.example.com"
@@ -404,6 +408,23 @@ INVALID: list[tuple[Object, Any, str]] = [
         "spec.x.y: Required value",
     ),
     (
+        {"type": "integer", "allOf": [{"minimum": 5}]},
+        3,
+        '[<nil>: Invalid value: "": "spec.x" must validate all the schemas (allOf), '
+        "spec.x: Invalid value: 3: spec.x in body should be greater than or equal to 5]",
+    ),
+    (
+        {"type": "integer", "anyOf": [{"minimum": 5}, {"maximum": 1}]},
+        3,
+        '<nil>: Invalid value: "": "spec.x" must validate at least one schema (anyOf)',
+    ),
+    (
+        {"type": "integer", "format": "int32"},
+        2**31,
+        '<nil>: Invalid value: "": Checked value must be of type integer with format int32 in '
+        "spec.x",
+    ),
+    (
         {"type": "integer", "oneOf": [{"minimum": 5}, {"maximum": 1}]},
         3,
         '<nil>: Invalid value: "": "spec.x" must validate one and only one schema (oneOf). '
@@ -648,6 +669,19 @@ def test_rules_that_are_not_evaluated_are_told_of(world: CustomWorld) -> None:
     assert len(told) == 1
 
 
+def test_a_conversion_webhook_that_is_not_called_is_told_of(world: CustomWorld) -> None:
+    told: list[str] = []
+    world.api.warn = told.append
+    body = two_versions()
+    service = {"namespace": "default", "name": "convert"}
+    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}}
+    body["spec"]["conversion"] = {"strategy": "Webhook", "webhook": webhook}
+    world.create(body)
+    assert told == [
+        f"{NAME}: the conversion webhook is not called here; only the apiVersion is converted"
+    ]
+
+
 # -- Schemas that are not structural --------------------------------------------------------------
 
 BELOW = "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[x]"
@@ -814,3 +848,64 @@ def test_custom_resources_go_with_their_namespace_and_their_owner(world: CustomW
     loop.step(world.now)
     assert world.names("CronTab") == []
     assert not world.has("Namespace", "shop")
+
+
+def test_a_schema_may_restrict_names_and_nothing_else_of_the_metadata(world: CustomWorld) -> None:
+    body = crd()
+    properties = body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    name = {"type": "string", "maxLength": 6}
+    properties["metadata"] = {"type": "object", "properties": {"name": name}}
+    world.define(body)
+    made = tab(cronSpec="0 3 * * *")
+    made["metadata"]["labels"] = {"app": "web"}
+    assert world.create(made)["metadata"]["labels"] == {"app": "web"}
+    with pytest.raises(ApiError, match=r"is invalid: metadata\.name: Too long") as error:
+        world.create(tab(name="too-long", cronSpec="0 3 * * *"))
+    assert len(error.value.causes) == 1
+    other = copied(body)
+    schema = other["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["metadata"]["properties"]["labels"] = {"type": "object"}
+    with pytest.raises(ApiError, match="must not specify anything other than name"):
+        world.patch("CustomResourceDefinition", NAME, {"spec": other["spec"]})
+
+
+# -- Laws -----------------------------------------------------------------------------------------
+
+SHAPE = structural.node(
+    {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string", "default": "z"},
+            "b": {"type": "array", "items": {"type": "object", "properties": {
+                "c": {"type": "integer", "default": 1}, "d": {"type": "string"}}}},
+            "e": {"type": "object", "additionalProperties": {"type": "object", "properties": {
+                "c": {"type": "integer", "nullable": True, "default": 2}}}},
+        },
+    }
+)  # fmt: skip
+
+values = st.recursive(
+    st.none() | st.integers(0, 2) | st.sampled_from("xyz"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcdef"), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+objects = st.dictionaries(st.sampled_from("abcdef"), values, max_size=4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(objects)
+def test_what_was_decoded_and_defaulted_once_stays_as_it_is(obj: Object) -> None:
+    before = copied(obj)
+    once = structural.defaulted(structural.decoded(obj, SHAPE)[0], SHAPE)
+    assert obj == before
+    again, findings = structural.decoded(once, SHAPE)
+    assert again is once and not findings
+    assert structural.defaulted(again, SHAPE) is once
+
+
+@settings(max_examples=150, deadline=None)
+@given(objects)
+def test_an_object_that_did_not_change_is_never_refused(obj: Object) -> None:
+    assert not list(custom.custom_object(obj, copied(obj), SHAPE.schema))
