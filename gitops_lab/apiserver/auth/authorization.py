@@ -165,7 +165,7 @@ def _is_meant(user: User, subject: Object, namespace: str) -> bool:
     if subject["kind"] == "Group":
         return name in user.groups
     place = subject.get("namespace") or namespace
-    return bool(place) and user.name == account_name(place, name)
+    return user.name == account_name(place, name)
 
 
 def _source(binding: Object, subject: Object, namespace: str) -> str:

@@ -54,6 +54,11 @@ def test_a_certificate_names_user_and_groups() -> None:
     assert user == User("jane", ("dev", "ops", "system:authenticated"))
 
 
+def test_of_several_names_in_a_certificate_the_last_counts() -> None:
+    found = Cluster().who(certificate(("commonName", "joe"), ("commonName", "jane")))
+    assert found is not None and found.name == "jane"
+
+
 def test_a_token_names_a_service_account() -> None:
     world = Cluster()
     for scheme in ("Bearer", "bearer", "BEARER"):

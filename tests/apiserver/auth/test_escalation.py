@@ -129,6 +129,23 @@ def test_a_binding_to_nothing_is_refused_to_whoever_cannot_bind_everything() -> 
     assert not world.refusal(binding("ghost", someone()), ROOT)
 
 
+def test_what_lets_an_object_go_may_be_changed_by_anybody_who_may_write_it() -> None:
+    world = Cluster()
+    kept = role("keeper", rule("get", "secrets"), finalizers=["example.com/kept"])
+    world.create(kept)
+    assert not world.update_refusal(role("keeper", rule("get", "secrets")))
+    labelled = role("keeper", rule("get", "secrets"), labels={"a": "b"})
+    assert "not currently held" in world.update_refusal(labelled)
+
+
+def test_a_refusal_tells_of_bindings_that_lead_nowhere() -> None:
+    world = Cluster()
+    world.create(binding("ghost", someone("jane")))
+    found = world.refusal(role("more", rule("get", "secrets")))
+    ghost = 'roles.rbac.authorization.k8s.io "ghost" not found'
+    assert found.endswith(f"; resolution errors: [{ghost}]")
+
+
 def test_other_objects_are_nobodys_concern() -> None:
     assert not Cluster().refusal(plain("ConfigMap", "settings"))
 

@@ -51,6 +51,12 @@ def test_a_token_is_written_as_it_is() -> None:
     assert base64.b64decode(data).decode() == AUTHORITY.ca_pem
 
 
+def test_what_an_interrupted_write_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / ".config.new").write_text("half a")
+    write(kubeconfig(SERVER, AUTHORITY.ca_pem, token="secret"), tmp_path / "config")
+    assert [each.name for each in tmp_path.iterdir()] == ["config"]
+
+
 @pytest.mark.parametrize("both", [True, False])
 def test_one_proves_who_one_is_in_exactly_one_way(both: bool) -> None:
     pems = AUTHORITY.issue_client("admin")

@@ -108,6 +108,29 @@ def test_a_question_is_one_question_about_somebody(kind: str, spec: Object, fiel
     assert (error.value.code, error.value.causes[0]["field"]) == (422, field)
 
 
+def test_a_review_is_no_object_with_a_name() -> None:
+    body = {"metadata": {"name": "mine"}, "spec": {"resourceAttributes": PODS}}
+    with pytest.raises(ApiError) as error:
+        Cluster().answer("SelfSubjectAccessReview", body)
+    assert error.value.causes[0]["field"] == "metadata"
+
+
+def test_a_question_in_a_namespace_may_name_it_and_asks_for_no_path() -> None:
+    world = Cluster()
+    spec = {"user": "jane", "resourceAttributes": PODS}
+    body = {"metadata": {"namespace": "default"}, "spec": spec}
+    answer = world.answer("LocalSubjectAccessReview", body, ADMIN, "default")
+    assert answer["status"] == {"allowed": False}
+    with pytest.raises(ApiError) as error:
+        world.answer("LocalSubjectAccessReview", body, ADMIN, "shop")
+    assert error.value.code == 400
+    path = {"path": "/", "verb": "get"}
+    with pytest.raises(ApiError, match="disallowed on this kind of request"):
+        world.ask(
+            "LocalSubjectAccessReview", ADMIN, "default", user="x", nonResourceAttributes=path
+        )
+
+
 def test_ones_rules_are_told_apart_by_what_they_are_for() -> None:
     world = Cluster()
     world.grant(rule("get", "pods", names=["web"]))

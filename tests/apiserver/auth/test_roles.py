@@ -108,6 +108,10 @@ def test_a_role_that_gathers_itself_settles(cluster: Cluster) -> None:
     revision = cluster.api.store.revision
     cluster.loop.step(cluster.now)
     assert cluster.api.store.revision == revision
+    cluster.delete("ClusterRole", "a")
+    cluster.delete("ClusterRole", "b")
+    cluster.loop.step(cluster.now)
+    assert cluster.rules("own") == []
 
 
 @pytest.mark.parametrize("path", ["/version", "/healthz", "/livez", "/readyz"])

@@ -152,6 +152,21 @@ def test_the_public_key_is_no_shared_secret() -> None:
     assert "invalid bearer token" in why(world, f"{head}.{body}.{'A' * 43}")
 
 
+def test_a_token_says_who_issued_it() -> None:
+    world = Cluster()
+    other = {**claims(world.issue()), "iss": "https://elsewhere.example.com"}
+    assert "invalid bearer token" in why(world, jwt.encode(other, AUTHORITY.token_key, "ES256"))
+
+
+def test_tokens_that_were_seen_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitops_lab.apiserver.auth.tokens.REMEMBERED", 2)
+    world = Cluster()
+    tokens = [world.issue() for _ in range(4)]
+    for token in [*tokens, *tokens]:
+        world.verify(token)
+    assert len(world.tokens._known) == 2
+
+
 @given(st.data())
 def test_a_token_that_was_tampered_with_proves_nothing(data: st.DataObject) -> None:
     world = Cluster()
