@@ -161,7 +161,7 @@ class WallClock:
             task.woken.set()
 
     async def run(self) -> None:
-        """Run everything when it is due, until this is cancelled.
+        """Run everything when it is due, until this is cancelled; steps that run apart may end.
 
         Raises:
             ExceptionGroup: a step raised something, and so everything else was stopped.
@@ -176,7 +176,7 @@ class WallClock:
             self._group = None
             for task in self._tasks:
                 if task.worker is not None:
-                    task.worker.shutdown(wait=False, cancel_futures=True)
+                    await asyncio.to_thread(task.worker.shutdown)
 
     async def _keep(self, task: WallTask) -> None:
         """Step one task again and again."""

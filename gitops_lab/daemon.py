@@ -180,8 +180,9 @@ async def serve(folder: StateFolder, arms: Sequence[str], speed: float, *, crash
             running.result()  # raises what went wrong
         return await ended
     finally:
-        running.cancel()
         ear.close()
+        running.cancel()
+        await asyncio.wait([running])
         await world.stop()
 
 

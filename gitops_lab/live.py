@@ -40,7 +40,9 @@ TOKEN_SECONDS = 365 * 86_400
 
 
 class LiveCluster:
-    """A simulated cluster behind HTTPS on loopback.
+    """A simulated cluster behind HTTPS on loopback, at two addresses.
+
+    The one outside may be cut off (`simulated.reachable`); the one inside always answers.
 
     Args:
         name: what people call it.
@@ -56,24 +58,30 @@ class LiveCluster:
         bootstrap_rbac(api)
         self.authority = Authority.create(now=clock.now())
         self.tokens = Tokens(self.authority.token_key, api.store, rng=random)
-        self.server = Server(
-            api,
-            authority=self.authority,
-            authenticator=Authenticator(self.tokens),
-            authorizer=Authorizer(api.store),
-            now=clock.now,
-            reachable=lambda: self.simulated.reachable,
+        authenticator, authorizer = Authenticator(self.tokens), Authorizer(api.store)
+        self._outside, self._inside = (
+            Server(
+                api,
+                authority=self.authority,
+                authenticator=authenticator,
+                authorizer=authorizer,
+                now=clock.now,
+                reachable=reachable,
+            )
+            for reachable in (lambda: self.simulated.reachable, lambda: True)
         )
-        self.url = ""
+        self.url = self.inside_url = ""
 
     async def start(self) -> None:
-        """Begin to listen, on a port that is free."""
+        """Begin to listen, on ports that are free: one for those outside, one for those inside."""
         self.folder.mkdir(mode=0o700, parents=True)
-        self.url = f"https://127.0.0.1:{await self.server.start()}"
+        self.url = f"https://127.0.0.1:{await self._outside.start()}"
+        self.inside_url = f"https://127.0.0.1:{await self._inside.start()}"
 
     async def stop(self) -> None:
         """End every connection."""
-        await self.server.stop()
+        await self._outside.stop()
+        await self._inside.stop()
 
     def admin(self) -> Object:
         """A kubeconfig whose holder may do everything."""
@@ -93,13 +101,14 @@ class LiveCluster:
             deployer: which kind; its prerequisites exist already.
         """
         user = deployer.credentials.user
+        url = self.inside_url if deployer.credentials.inside else self.url
         account = split_account(user)
         if account is None:
             proof: dict[str, Any] = {"certificate": self.authority.issue_client(user)}
         else:
             now = self.clock.now()
             proof = {"token": self.tokens.issue(*account, now=now, seconds=TOKEN_SECONDS)}
-        return kubeconfig(self.url, self.authority.ca_pem, cluster=self.name, user=user, **proof)
+        return kubeconfig(url, self.authority.ca_pem, cluster=self.name, user=user, **proof)
 
 
 class LiveArm:
@@ -133,13 +142,13 @@ class LiveArm:
             installer.apply(obj, manager="installer")
         path = self.cluster.folder / "deployer.kubeconfig"
         write(self.cluster.deployers(description.deployer), path)
+        cache = self.cluster.folder / "discovery.json"
+        self._connection = KubeconfigCluster(self.name, path, cache=cache)
         self.deployer = description.deployer(
             in_cluster(description),
             # A repository of its own: it is read in the deployer's thread.
             source=GitSource(self.world.open_repository(), branch=BRANCH),
-            cluster=KubeconfigCluster(
-                self.name, path, cache=self.cluster.folder / "discovery.json"
-            ),
+            cluster=self._connection,
             policy=description.policy,
             journal=self.journal,
             random=self.world.random(f"{self.name}/deployer"),
@@ -154,6 +163,11 @@ class LiveArm:
             self.observer.moved()
         simulated.on_change(self._changed)
         self._task = self.world.clock.drive(f"{self.name}/deployer", self._step, apart=True)
+
+    async def stop(self) -> None:
+        """End every connection, the deployer's as well."""
+        self._connection.close()
+        await self.cluster.stop()
 
     async def step(self) -> list[str]:
         """Have the deployer do its next bounded piece of work now, and tell what it did.
@@ -280,7 +294,7 @@ class LiveWorld:
     async def stop(self) -> None:
         """End every connection, and every wait for one."""
         for arm in self.arms.values():
-            await arm.cluster.stop()
+            await arm.stop()
         self._write()
 
     # -- what people ask of it ------------------------------------------------------------------

@@ -237,6 +237,29 @@ def test_a_step_apart_may_wait_for_what_the_loop_does_and_is_never_stepped_twice
     assert done.is_set() and most == [1]
 
 
+def test_the_clock_does_not_stop_in_the_middle_of_a_step() -> None:
+    clock, inside, ended = WallClock(), asyncio.Event(), threading.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+    may_end = threading.Event()
+
+    def slow(_: float) -> None:
+        loops[0].call_soon_threadsafe(inside.set)
+        assert may_end.wait(10)
+        ended.set()
+
+    async def cancelled() -> None:
+        loops.append(asyncio.get_running_loop())
+        running = asyncio.ensure_future(clock.run())
+        await inside.wait()
+        running.cancel()
+        loops[0].call_later(0.01, may_end.set)
+        await asyncio.wait([running])
+        assert running.cancelled() and ended.is_set()
+
+    clock.drive("slow", slow, apart=True)
+    asyncio.run(cancelled())
+
+
 def test_what_a_step_raises_ends_the_clock() -> None:
     clock = WallClock()
 

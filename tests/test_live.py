@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from gitops_lab.live import merged, rights
+from gitops_lab.live import LiveArm, LiveWorld, merged, rights
 from gitops_lab.sandbox import ARMS
 from gitops_lab.state import StateFolder
 
@@ -260,6 +260,46 @@ def test_sandboxes_live_side_by_side(shell: Shell) -> None:
     finally:
         other.told("down")
     assert shell.state.is_alive
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+def test_a_cluster_cut_off_from_outside_is_still_deployed_to_from_inside(tmp_path: Path) -> None:
+    async def story() -> None:
+        world = LiveWorld(tmp_path, ["push-on-commit", "pull+webhook"], speed=50)
+        await world.start()
+        running = asyncio.ensure_future(world.run())
+        push, pull = world.arms.values()
+
+        def reports(arm: LiveArm) -> list[str]:
+            told = (e for e in world.journal if e.actor == arm.name and e.event == "reported")
+            return [str(entry.data["state"]) for entry in told]
+
+        try:
+            for arm in (push, pull):
+                arm.cluster.simulated.reachable = False
+            revision = world.repository.commit("one", {"book.yaml": BOOK.format(page=1)})
+            await until(lambda: pull.deployer.applied == str(revision))
+            await until(lambda: reports(push) == ["failure"])
+            assert push.deployer.applied == ""
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+            await world.stop()
+
+    asyncio.run(story())
+
+
+def test_what_breaks_in_a_step_ends_the_process_and_leaves_word(own: Shell) -> None:
+    own.told("up", "--arms", "pull")
+    (own.state.path / "git" / "app.git.spool").write_text("this should be a folder")
+    eventually(lambda: not own.state.is_alive)
+    assert "ended unexpectedly" in own("status").stderr
+    assert "NotADirectoryError" in own.state.log.read_text()
 
 
 def test_no_deployer_may_change_who_may_do_what() -> None:

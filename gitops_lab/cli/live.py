@@ -95,7 +95,7 @@ def run_up(options: argparse.Namespace) -> int:
     found = start(folder, arms, speed=options.speed)
     option = "" if options.name == "default" else f" --name {options.name}"
     if found["found"] == "running":
-        print(f"The sandbox {options.name!r} runs already.")
+        print(f"The sandbox {options.name!r} runs already, and stays as it is.")
     elif found["found"] == "crashed":
         print(
             f"The last sandbox {options.name!r} ended unexpectedly; {folder.log} may say why. "
@@ -234,6 +234,8 @@ def _lines(folder: Any, *, follow: bool) -> Iterator[str]:
 
     while follow and not folder.journal.exists() and folder.is_alive:
         time.sleep(0.2)
+    if not folder.journal.exists():
+        return
     with folder.journal.open(encoding="utf-8") as file:
         rest = ""
         while True:
