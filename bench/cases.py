@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.harness import Figure, each, seconds
 from bench.https import https
+from bench.persistence import persistence
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.model import Object, ObjectKey
@@ -213,6 +214,7 @@ CASES: dict[str, Callable[[int], list[Figure]]] = {
     "apply": apply,
     "fleets": fleets,
     "https": https,
+    "persistence": persistence,
 }
 
 

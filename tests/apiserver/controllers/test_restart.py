@@ -264,3 +264,46 @@ def test_controllers_outlive_a_full_disk(process: Process, monkeypatch: pytest.M
     assert process.world.get("Deployment", "web")["status"]["readyReplicas"] == 3
     before = without_events(process.world)
     assert without_events(process.restart()) == before
+
+
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, singular: widget, kind: Widget, listKind: WidgetList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties: {spec: {type: object, properties: {size: {type: integer}}}}
+"""
+
+
+def test_custom_resources_are_served_again(process: Process) -> None:
+    process.world.create(DEFINITION)
+    process.world.run(10)
+    body = "{apiVersion: example.com/v1, kind: Widget, metadata: {name: a}, spec: {size: 1}}"
+    widget = process.world.create(body)
+    world = process.restart()
+    assert world.get("Widget", "a") == widget
+    world.create(body.replace("name: a", "name: b"))
+    world.delete("CustomResourceDefinition", "widgets.example.com")
+    world.run(10)
+    assert not process.log.store.list("example.com", "widgets")
+
+
+def test_a_clock_that_was_set_back_does_no_harm(process: Process) -> None:
+    for document in yaml.safe_load_all(CONTENT):
+        process.world.create(yaml.safe_dump(document))
+    process.world.run(200)
+    before = {each["metadata"]["uid"] for each in process.world.all("Pod")}
+    world = process.restart(-150)
+    world.run(60)
+    assert before == {each["metadata"]["uid"] for each in world.all("Pod")}
+    assert world.get("Deployment", "web")["status"]["readyReplicas"] == 3
