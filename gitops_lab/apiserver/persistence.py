@@ -174,7 +174,7 @@ class Log:
     def _begin(self, generation: _Generation, file: int, *, size: int, records: int) -> None:
         self._file, self._size, self._records = file, size, records
         self._snapshot_size = generation.snapshot.stat().st_size
-        self._next_turn = self._window
+        self._next_turn = max(self._window, 1)
         self._is_torn = False
 
     def _write_snapshot(self, generation: _Generation) -> None:
