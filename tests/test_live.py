@@ -224,6 +224,17 @@ def test_down_removes_every_trace_also_after_a_crash_and_twice_is_harmless(own: 
     assert "does not run" in own("status").stderr
 
 
+def test_a_reset_keeps_the_arms_and_nothing_else(own: Shell) -> None:
+    own.told("up", "--speed", "50", "--arms", "pull")
+    own.push("one", {"book.yaml": BOOK.format(page=1)})
+    before = own.state.description()
+    assert "pull" in own.told("reset")
+    after = own.state.description()
+    assert after["pid"] != before["pid"]
+    assert (list(after["clusters"]), after["speed"]) == (["pull"], 50)
+    assert own.git("ls-remote", own.told("git-url").strip()) == ""
+
+
 def test_a_wrong_arm_or_speed_leaves_nothing_behind(own: Shell) -> None:
     for arguments, text in (
         (("--arms", "psuh"), "there is no arm 'psuh'"),

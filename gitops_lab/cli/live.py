@@ -55,6 +55,11 @@ def add(commands: Any) -> None:
     status = command("status", run_status, "say what is true of each arm")
     status.add_argument("--json", action="store_true", help="print it as JSON")
     command("down", run_down, "end a live sandbox and remove every trace of it")
+    command(
+        "reset",
+        run_reset,
+        "begin a live sandbox anew: the same arms, empty clusters and an empty repository",
+    )
     config = command(
         "kubeconfig",
         run_kubeconfig,
@@ -88,12 +93,10 @@ def add(commands: Any) -> None:
 def run_up(options: argparse.Namespace) -> int:
     """`gitops-lab up`."""
     from gitops_lab.daemon import start
-    from gitops_lab.state import StateFolder
 
-    folder = StateFolder(options.name)
+    folder = _folder(options)
     arms = [name.strip() for name in options.arms.split(",") if name.strip()]
     found = start(folder, arms, speed=options.speed)
-    option = "" if options.name == "default" else f" --name {options.name}"
     if found["found"] == "running":
         print(f"The sandbox {options.name!r} runs already, and stays as it is.")
     elif found["found"] == "crashed":
@@ -102,10 +105,7 @@ def run_up(options: argparse.Namespace) -> int:
             "Its repository is still there, its clusters are new.",
             file=sys.stderr,
         )
-    for name, url in found["clusters"].items():
-        print(f"{name:<18} {url}")
-    print(f"{'repository':<18} {found['git']}")
-    print(f"Next: gitops-lab kubectl{option} get pods -A; git clone $(gitops-lab git-url{option})")
+    _show(found)
     return 0
 
 
@@ -126,6 +126,17 @@ def run_down(options: argparse.Namespace) -> int:
 
     there = stop(_folder(options))
     print(f"The sandbox {options.name!r} is {'gone' if there else 'not there'}.")
+    return 0
+
+
+def run_reset(options: argparse.Namespace) -> int:
+    """`gitops-lab reset`."""
+    from gitops_lab.daemon import start, stop
+
+    folder = _folder(options)
+    before = folder.description()
+    stop(folder)
+    _show(start(folder, list(before["clusters"]), speed=before["speed"]))
     return 0
 
 
@@ -218,6 +229,15 @@ def run_doctor(options: argparse.Namespace) -> int:
             print(f"{'':<8} {finding.cure}")
             is_fit = is_fit and not finding.is_needed
     return 0 if is_fit else 1
+
+
+def _show(description: dict[str, Any]) -> None:
+    """Where everything is, and what to do with it."""
+    for name, url in description["clusters"].items():
+        print(f"{name:<18} {url}")
+    print(f"{'repository':<18} {description['git']}")
+    option = "" if description["name"] == "default" else f" --name {description['name']}"
+    print(f"Next: gitops-lab kubectl{option} get pods -A; git clone $(gitops-lab git-url{option})")
 
 
 def _folder(options: argparse.Namespace) -> Any:
