@@ -220,7 +220,8 @@ def _stated(config: Object, node: Node) -> Fields:
     faults: list[str] = []
     stated = fieldsets.fields_of(config, node, faults)
     if faults:
-        metadata = config.get("metadata", {})
+        metadata = config.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
         group, version = split_api_version(config["apiVersion"])
         gvk = f"{group}/{version}" if group else f"/{version}"
         name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"

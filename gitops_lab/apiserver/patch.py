@@ -8,6 +8,7 @@ result shares with them what stayed the same.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from gitops_lab.model import Object, copied
 
 MAX_OPERATIONS = 10_000
 """How many operations a JSON patch may have (apiserver, `maxJSONPatchOperations`)."""
+
+MAX_COPIED = 3 * 1024 * 1024
+"""How many bytes of JSON its copies may make together (apiserver, `JSONPatchMaxCopyBytes`)."""
 
 # -- JSON patch and merge patch -------------------------------------------------------------------
 
@@ -35,7 +39,7 @@ def json_patch(obj: Object, operations: Sequence[Mapping[str, Any]]) -> Object:
             cannot be done, or a `test` fails. The real server does not say which: its sentence is
             the same for all.
     """
-    from jsonpatch import JsonPatch, JsonPatchException, JsonPointerException  # costs 10 ms
+    from jsonpatch import JsonPatchException, JsonPointerException  # costs 10 ms
 
     if not isinstance(operations, list) or not all(isinstance(op, dict) for op in operations):
         kind = "object" if isinstance(operations, dict) else "value"
@@ -46,13 +50,28 @@ def json_patch(obj: Object, operations: Sequence[Mapping[str, Any]]) -> Object:
         message = f"Request entity is too large: {limit}, got {len(operations)}"
         raise ApiError(413, "RequestEntityTooLarge", message)
     try:
-        result = JsonPatch(copied({"operations": operations})["operations"]).apply(
-            copied(obj), in_place=True
-        )
+        result = _operated(copied(obj), copied({"operations": operations})["operations"])
     except (JsonPatchException, JsonPointerException, TypeError, ValueError) as error:
         raise _cannot_be_done() from error
     if not isinstance(result, dict):
         raise _cannot_be_done()
+    return result
+
+
+def _operated(obj: Object, operations: list[dict[str, Any]]) -> Any:
+    """An object of its own after operations of their own."""
+    from jsonpatch import JsonPatch, JsonPointer
+
+    if not any(operation.get("op") == "copy" for operation in operations):
+        return JsonPatch(operations).apply(obj, in_place=True)
+    size, result = 0, obj
+    for operation in operations:
+        one = JsonPatch([operation])
+        if operation.get("op") == "copy":
+            size += len(json.dumps(JsonPointer(operation["from"]).resolve(result)))
+            if size > MAX_COPIED:
+                raise ValueError("copies of copies")
+        result = one.apply(result, in_place=True)
     return result
 
 

@@ -399,3 +399,13 @@ def test_a_strategic_merge_keeps_every_item_and_sets_every_value(
     assert names_in(result) == names_in(live) | names_in(patch)
     labels = patch.get("metadata", {}).get("labels", {})
     assert labels.items() <= result.get("metadata", {}).get("labels", {}).items()
+
+
+def test_a_json_patch_may_copy_but_not_without_end() -> None:
+    obj = {"data": {"a": "x" * 100}}
+    copy = [{"op": "copy", "from": "/data", "path": "/more"}]
+    assert json_patch(obj, copy)["more"] == obj["data"]
+    doubling = [{"op": "copy", "from": "/data", "path": f"/data/{each}"} for each in range(60)]
+    with pytest.raises(ApiError) as refused:
+        json_patch(obj, doubling)
+    assert refused.value.code == 422

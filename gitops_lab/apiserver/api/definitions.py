@@ -97,13 +97,15 @@ def with_stored_version(definition: Object) -> Object:
 
 
 def warnings(definition: Object) -> Iterator[str]:
-    """What a definition asks for that is not done here."""
-    name = definition["metadata"]["name"]
-    if definition["spec"].get("conversion", {}).get("strategy") == "Webhook":
+    """What a definition asks for that is not done here; it may not have been validated yet."""
+    name, spec = definition["metadata"].get("name", ""), definition.get("spec") or {}
+    if (spec.get("conversion") or {}).get("strategy") == "Webhook":
         yield f"{name}: the conversion webhook is not called here; only the apiVersion is converted"
-    for version in definition["spec"]["versions"]:
-        for path in custom.rules(version["schema"]["openAPIV3Schema"]):
+    for version in spec.get("versions") or ():
+        schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+        for path in custom.rules(schema):
             yield (
-                f"{name}, version {version['name']}: the rules (x-kubernetes-validations) of "
-                f"{path} are not evaluated here; what they forbid is accepted"
+                f"{name}, version {version.get('name', '')}: the rules "
+                f"(x-kubernetes-validations) of {path} are not evaluated here; "
+                "what they forbid is accepted"
             )

@@ -63,7 +63,7 @@ class Definitions(Controller):
 
     def _warn(self, resource: Resource, old: Object | None, new: Object, options: Options) -> None:
         """Tell a definition's writer what is not done here; refuse nothing."""
-        if resource == self._resource and (old is None or old["spec"] != new["spec"]):
+        if resource == self._resource and (old is None or old["spec"] != new.get("spec")):
             for text in definitions.warnings(new):
                 self.api.warn(text)
 

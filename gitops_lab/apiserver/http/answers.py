@@ -21,6 +21,11 @@ from gitops_lab.apiserver.resources import Resource
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
+MOST_WARNINGS = 4_096
+"""How many characters of warnings one answer carries."""
+
+_LONGEST_WARNING = 256
+
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -159,9 +164,23 @@ def _without_header(obj: Object) -> Object:
     return {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
 
 
-def warning(text_: str) -> str:
-    """A `Warning` header's value. Source: RFC 7234, section 5.5, code 299."""
-    quoted = "".join(each if each.isprintable() else " " for each in text_)
-    quoted = quoted.encode("utf-8", "replace").decode()
+def warning_lines(texts: Iterable[str]) -> str:
+    """The values of `Warning` headers, one in each line, as far as there is room for them.
+
+    Source: RFC 7234, section 5.5, code 299; apiserver `pkg/endpoints/filters/warning.go`.
+    """
+    lines: list[str] = []
+    size = 0
+    for each in dict.fromkeys(texts):
+        lines.append(_warning(each))
+        size += len(lines[-1])
+        if size > MOST_WARNINGS or len(lines) == 50:
+            break
+    return "\n".join(lines)
+
+
+def _warning(text_: str) -> str:
+    printable = "".join(each if each.isprintable() else " " for each in text_[:_LONGEST_WARNING])
+    quoted = printable.encode("utf-8", "replace").decode()
     quoted = quoted.replace("\\", "\\\\").replace('"', '\\"')
-    return f'299 - "{quoted[:1024]}"'
+    return f'299 - "{quoted}"'

@@ -102,8 +102,8 @@ def read_json(data: bytes, kind: str) -> Any:
         ApiError: 400 BadRequest.
     """
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
+        return _shallow(orjson.loads(data))
+    except ValueError as error:
         raise _unreadable(kind, f"json parse error: {error}") from None
 
 
@@ -114,9 +114,11 @@ def read_yaml(data: bytes, kind: str) -> Any:
         ApiError: 400 BadRequest.
     """
     try:
-        return orjson.loads(data)  # most YAML that clients send is JSON, which is read far quicker
+        orjson.loads(data)  # most YAML that clients send is JSON, which is read far quicker
     except orjson.JSONDecodeError:
         pass
+    else:
+        return read_json(data, kind)
     try:
         value = yaml.load(data, Loader=_Loader)
         _measure(value, {})
@@ -134,6 +136,19 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+def _shallow(value: Any) -> Any:
+    """The value itself, if it is not nested so deeply that going through it is a danger.
+
+    Raises:
+        ValueError: it is; 254 levels are what can be written again.
+    """
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise ValueError("exceeded max depth") from None
+    return value
 
 
 def _measure(value: Any, known: dict[int, int]) -> int:

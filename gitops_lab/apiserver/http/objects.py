@@ -12,7 +12,7 @@ from gitops_lab.apiserver.api.pages import token
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
 from gitops_lab.apiserver.http import bodies, documents, logs, negotiation, queries
-from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning
+from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning_lines
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.http.routes import Route
 from gitops_lab.apiserver.http.watches import Watching
@@ -60,8 +60,7 @@ class Objects:
         finally:
             self._api.warn = lambda text: None
         if warnings and isinstance(found, Answer):
-            listed = "\n".join(warning(each) for each in dict.fromkeys(warnings))
-            return replace(found, headers={**found.headers, "Warning": listed})
+            return replace(found, headers={**found.headers, "Warning": warning_lines(warnings)})
         return found
 
     def _verb(self, verb: str) -> Callable[[Resource, Route, Call], Answer | Watching]:

@@ -53,3 +53,11 @@ def test_a_body_without_a_type_is_json() -> None:
 @pytest.mark.parametrize("media", bodies.PATCHES)
 def test_a_patch_is_understood_by_its_type(media: str) -> None:
     assert bodies.decode_patch(media, b"{}", "ConfigMap") == (bodies.PATCHES[media], {})
+
+
+def test_what_is_nested_too_deeply_is_a_bad_request_in_every_form() -> None:
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    for media in ("application/json", "application/yaml"):
+        with pytest.raises(ApiError, match="exceeded max depth") as refused:
+            bodies.decode(media, deep, "ConfigMap")
+        assert refused.value.code == 400

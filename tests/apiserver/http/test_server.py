@@ -5,11 +5,14 @@ import gzip
 import json
 from collections.abc import Callable
 from contextlib import aclosing
+from random import Random
 from typing import Any
 
 import aiohttp
 import pytest
 
+from gitops_lab.apiserver.controllers import Controllers
+from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.http import server as servers
 from gitops_lab.apiserver.http.answers import Shaper, encoded
 from gitops_lab.apiserver.http.negotiation import PLAIN
@@ -605,3 +608,55 @@ def test_answers_are_json_whatever_they_hold() -> None:
         deep = [deep]
     for value in (2**70, "\ud800", deep):
         assert json.loads(encoded(value)) == value
+
+
+def test_warnings_take_no_more_room_than_a_client_has(run: Run) -> None:
+    async def scenario(world: World, client: Client) -> None:
+        body = {**config_map("c"), **{f"unknown{number}": 1 for number in range(5_000)}}
+        made = await client.post(CONFIG_MAPS, body)
+        assert made.code == 201
+        assert 10 < len(made.warnings) < 200
+
+    run(scenario)
+
+
+ODD = [
+    *(b"null", b'"x"', b"1", b"[]", b"{}", b'{"metadata":[]}', b'{"metadata":{"name":1}}'),
+    *(b'{"apiVersion":7}', b'{"kind":[]}', b'{"spec":5}', b'{"spec":{"versions":[{}]}}'),
+    b'{"metadata":{"name":"web","labels":[1],"ownerReferences":{},"managedFields":[1]}}',
+]
+PLACES = [
+    ("POST", CONFIG_MAPS, "application/json"),
+    ("PUT", f"{DEPLOYMENTS}/web", "application/json"),
+    *(("PATCH", f"{DEPLOYMENTS}/web?fieldManager=me", media) for media in PATCHES),
+    ("PUT", f"{DEPLOYMENTS}/web/scale", "application/json"),
+    ("PATCH", f"{DEPLOYMENTS}/web/scale", "application/merge-patch+json"),
+    ("PUT", f"{DEPLOYMENTS}/web/status", "application/json"),
+    ("DELETE", f"{CONFIG_MAPS}/c", "application/json"),
+    ("POST", f"{PODS}/p/eviction", "application/json"),
+    ("POST", f"{PODS}/p/binding", "application/json"),
+    ("POST", "/api/v1/namespaces/default/bindings", "application/json"),
+    ("POST", "/api/v1/namespaces/default/serviceaccounts/bot/token", "application/json"),
+    ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "application/json"),
+    ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", "application/json"),
+    ("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "application/json"),
+    ("POST", "/apis/authentication.k8s.io/v1/tokenreviews", "application/json"),
+    ("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "application/json"),
+    ("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "application/json"),
+    ("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "application/json"),
+]
+
+
+def test_odd_bodies_never_break_the_server(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(world: World, client: Client) -> None:
+        Controllers(world.api, images=Catalogue(), rng=Random(3)).step(world.now)
+        await client.post(DEPLOYMENTS, DEPLOYMENT)
+        async with world.client("jane", "dev") as jane:
+            for method, path, media in PLACES:
+                for body in ODD:
+                    await client.ask(method, path, body, media=media)
+                    await jane.ask(method, path, body, media=media)
+        assert (await client.get("/readyz")).code == 200
+
+    run(scenario)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
