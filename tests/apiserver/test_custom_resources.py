@@ -723,6 +723,17 @@ NOT_STRUCTURAL: list[tuple[Object, list[str]]] = [
         ],
     ),
     (
+        {"type": "array", "items": [{"type": "string"}]},
+        [f"{BELOW}.items: Forbidden: items must be a schema object and not an array"],
+    ),
+    (
+        {"type": "array", "items": {"type": "string", "pattern": 3}},
+        [
+            f"{BELOW}.items: json: cannot unmarshal number into Go struct field "
+            "JSONSchemaProps.pattern of type string"
+        ],
+    ),
+    (
         {"type": "integer", "default": "one"},
         [
             f'{BELOW}.default: Invalid value: "string": {BELOW}.default in body must be of type '

@@ -90,10 +90,10 @@ def with_stored_version(definition: Object) -> Object:
     status = definition.get("status", {})
     known = status.get("storedVersions") or []
     versions = definition.get("spec", {}).get("versions") or ()
-    new = [each["name"] for each in versions if each.get("storage") and each["name"] not in known]
-    if not new:
+    name = next((each.get("name", "") for each in versions if each.get("storage")), "")
+    if not name or name in known:
         return definition
-    return {**definition, "status": {**status, "storedVersions": [*known, new[0]]}}
+    return {**definition, "status": {**status, "storedVersions": [*known, name]}}
 
 
 def warnings(definition: Object) -> Iterator[str]:

@@ -109,7 +109,7 @@ def _text(given: str, schema: Schema, path: str) -> Errors:
         yield too_long(path, schema["maxLength"])
     if len(given) < schema.get("minLength", 0):
         yield _unfit(path, given, f"be at least {schema['minLength']} chars long")
-    if "pattern" in schema and not pattern(schema["pattern"]).search(given):
+    if "pattern" in schema and not _matches(given, schema["pattern"]):
         yield _unfit(path, given, f"match '{schema['pattern']}'")
     fits = _FORMATS.get(schema.get("format", ""))
     if fits is not None and not fits(given):
@@ -138,6 +138,13 @@ def pattern(text: str) -> re.Pattern[str]:
     for name, characters in _CLASSES.items():
         text = text.replace(name, characters)
     return re.compile(text.replace(r"\z", r"\Z"), re.ASCII)
+
+
+def _matches(given: str, expression: str) -> bool:
+    try:
+        return pattern(expression).search(given) is not None
+    except re.error:
+        return True  # the definition itself is refused for it
 
 
 def _number(given: float, schema: Schema, path: str) -> Errors:
@@ -347,7 +354,8 @@ def rules(schema: Any, path: str = "") -> Iterator[str]:
         return
     if schema.get("x-kubernetes-validations"):
         yield path or "the object"
-    for name, inner in schema.get("properties", {}).items():
+    properties = schema.get("properties")
+    for name, inner in properties.items() if isinstance(properties, Mapping) else ():
         yield from rules(inner, _below(path, name))
     yield from rules(schema.get("items"), f"{path}[*]")
     yield from rules(schema.get("additionalProperties"), _below(path, "*"))

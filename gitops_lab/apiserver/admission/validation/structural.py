@@ -16,11 +16,13 @@ from typing import Any
 from gitops_lab.apiserver.admission.validation import custom
 from gitops_lab.apiserver.admission.validation.field import (
     Errors,
+    FieldError,
     forbidden,
     invalid,
     not_supported,
     required,
 )
+from gitops_lab.apiserver.schema import Node, builtin, check
 
 Schema = Mapping[str, Any]
 
@@ -70,18 +72,40 @@ def root(schema: Schema, path: str) -> Errors:
 
 def _place(schema: Schema, path: str, where: str) -> Errors:
     """One place of a schema; `where` says what kind of place, nothing for the root."""
+    faults = list(_faults(schema, path, where))
+    yield from faults
+    if "default" in schema and not faults:
+        yield from custom.value(schema["default"], schema, f"{path}.default")
+
+
+def _faults(schema: Schema, path: str, where: str) -> Errors:
     yield from _keywords(schema, path)
     yield from _type(schema, path, where)
     yield from _lists(schema, path)
-    if "default" in schema:
-        yield from custom.value(schema["default"], schema, f"{path}.default")
     for name in _JUNCTORS:
         for index, inner in enumerate(schema.get(name, ())):
             yield from _restriction(inner, schema, f"{path}.{name}[{index}]", path)
     if "not" in schema:
         yield from _restriction(schema["not"], schema, f"{path}.not", path)
     for at, inner, what in _children(schema, path):
-        yield from _place(inner, at, what)
+        faults = check(dict(inner), _schema()).invalid
+        yield from (FieldError(fault.reason, at, fault.message) for fault in faults)
+        if not faults:
+            yield from _place(inner, at, what)
+
+
+def _schema() -> Node:
+    """The type of a schema. Where a schema may be something else as well, nothing has held its
+    fields to it when it was decoded."""
+    return builtin().definition(
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+    )
+
+
+def _items(schema: Schema) -> Schema | None:
+    """The schema of a list's items, if it is there and can be read."""
+    items = schema.get("items")
+    return items if isinstance(items, dict) and not check(items, _schema()).invalid else None
 
 
 def _children(schema: Schema, path: str) -> Iterator[tuple[str, Schema, str]]:
@@ -132,6 +156,8 @@ def _type(schema: Schema, path: str, where: str) -> Errors:
         yield required(at, f"must not be empty {where}")
     if kind == "array" and "items" not in schema:
         yield required(f"{path}.items", "must be specified")
+    elif not isinstance(schema.get("items", {}), Mapping):
+        yield forbidden(f"{path}.items", "items must be a schema object and not an array")
     if schema.get(_EMBEDDED):
         if kind != "object":
             yield invalid(at, kind, f"must be object if {_EMBEDDED} is true")
@@ -142,7 +168,7 @@ def _type(schema: Schema, path: str, where: str) -> Errors:
 
 def _lists(schema: Schema, path: str) -> Errors:
     """A list's type says how managers share it, and what tells its items apart."""
-    kind, keys, items = schema.get(_LIST_TYPE), schema.get(_KEYS, ()), schema.get("items", {})
+    kind, keys, items = schema.get(_LIST_TYPE), schema.get(_KEYS, ()), _items(schema) or {}
     if kind is None:
         if keys:
             yield required(f"{path}.{_LIST_TYPE}", f"must be map if {_KEYS} is non-empty")
@@ -190,12 +216,13 @@ def _restriction(schema: Schema, place: Schema, path: str, place_path: str) -> E
         if known is None and not place.get(_KEEPS):
             yield required(below, f"because it is defined in {at}")
         yield from _restriction(inner, known or {_KEEPS: True}, at, below)
-    if isinstance(schema.get("items"), Mapping):
-        items = place.get("items")
+    inner = _items(schema)
+    if inner is not None:
+        items = _items(place)
         if items is None and not place.get(_KEEPS):
             yield required(f"{place_path}.items", f"because it is defined in {path}.items")
         below = f"{place_path}.items"
-        yield from _restriction(schema["items"], items or {_KEEPS: True}, f"{path}.items", below)
+        yield from _restriction(inner, items or {_KEEPS: True}, f"{path}.items", below)
     for name in _JUNCTORS:
         for index, inner in enumerate(schema.get(name, ())):
             yield from _restriction(inner, place, f"{path}.{name}[{index}]", place_path)
