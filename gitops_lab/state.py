@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ from gitops_lab.errors import LabError, UsageError
 
 ANSWER = 30.0
 """How long to wait for an answer of a sandbox's process, in seconds."""
+
+LOOKS = 10
+"""How often to try to take the lock."""
 
 KEPT = ("lock", "log", "git")
 """What outlives a process that ended without `down`: the learner's commits, and why it ended."""
@@ -74,9 +78,7 @@ class StateFolder:
             self.path.chmod(0o700)
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+                if not _locked(descriptor):
                     yield False
                     return
                 if self._is_the_lock(descriptor):
@@ -192,6 +194,18 @@ class StateFolder:
             return False
         held = os.fstat(descriptor)
         return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+
+
+def _locked(descriptor: int) -> bool:
+    """Take a lock, unless somebody keeps it: who only looks whether it is held does so briefly."""
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            return True
+    return False
 
 
 def told(error: LabError) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,26 @@ def test_who_takes_a_lock_that_was_removed_meanwhile_takes_the_new_one(
         folder.remove()
         with folder.held() as held:
             assert held and folder.lock.exists()
+
+
+def test_who_only_looks_does_not_keep_anybody_from_taking_the_lock(folder: StateFolder) -> None:
+    with folder.held():
+        pass
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            assert isinstance(folder.is_alive, bool)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(50):
+            with folder.held() as held:
+                assert held
+    finally:
+        done.set()
+        looking.join()
 
 
 def test_a_process_that_does_not_answer_is_told_of(folder: StateFolder) -> None:
