@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import ClientPayloadError, hdrs, web
@@ -54,6 +55,10 @@ COMPRESS_FROM = 128 * 1024
 
 LONGEST_LINE = 64 * 1024
 """How many bytes a URL or a header may have: selectors and tokens can be long."""
+
+ASK_WITHIN = 30.0
+"""Seconds of real time a client has to send the head of its first request. Source: kube-apiserver
+(`ReadHeaderTimeout`, 32 s)."""
 
 READ_WITHIN, WRITE_WITHIN = 60.0, 30.0
 """Seconds of real time a client has to send its body, and to take a piece of an answer."""
@@ -104,6 +109,7 @@ class Server:
         self._objects = Objects(api, review=self._review, now=now)
         self._alarm = watches.Alarm()
         self._runner: web.ServerRunner | None = None
+        self._patience: _Patient | None = None
         self._serves = False
         self._requests = 0
         self.watches = 0
@@ -122,7 +128,7 @@ class Server:
         Returns:
             The port.
         """
-        server = web.Server(
+        server = self._patience = _Patient(
             self._handle,
             access_log=None,
             handler_cancellation=True,
@@ -153,6 +159,8 @@ class Server:
     # One request
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._patience is not None:
+            self._patience.calm(request.protocol)
         if not self._reachable():
             _hang_up(request)
             return web.Response()
@@ -250,6 +258,34 @@ class Server:
         finally:
             self.watches -= 1
         return response
+
+
+class _Patient(web.Server):
+    """A server that waits for a connection's first request, but not for ever.
+
+    (For the next one it waits as long as aiohttp keeps connections alive.)
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._timers: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        loop = asyncio.get_running_loop()
+        self._timers[handler] = loop.call_later(ASK_WITHIN, transport.abort)
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        self.calm(handler)
+        super().connection_lost(handler, exc)
+
+    def calm(self, handler: web.RequestHandler) -> None:
+        """A request has come, or none will."""
+        timer = self._timers.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
 
 
 def tls(authority: Authority, hosts: Sequence[str]) -> ssl.SSLContext:

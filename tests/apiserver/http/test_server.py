@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 from collections.abc import Callable
@@ -539,6 +540,25 @@ def test_a_client_that_does_not_read_is_cut_off(run: Run, monkeypatch: pytest.Mo
             if not world.server.watches:
                 break
         assert world.server.watches == 0
+        writer.transport.abort()
+
+    run(scenario)
+
+
+def test_a_connection_that_asks_nothing_is_closed_and_others_stay(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World, client: Client) -> None:
+        monkeypatch.setattr(servers, "ASK_WITHIN", 0.2)
+        context = client_context(world.folder, "admin", ("system:masters",))
+        port = int(world.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x")  # and no more
+        async with client.watch(f"{CONFIG_MAPS}?watch=true") as following:
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 5) == b""
+            await client.post(CONFIG_MAPS, config_map("c"))
+            assert (await following())["type"] == "ADDED"
         writer.transport.abort()
 
     run(scenario)
