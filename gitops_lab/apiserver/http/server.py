@@ -63,6 +63,9 @@ ASK_WITHIN = 30.0
 READ_WITHIN, WRITE_WITHIN = 60.0, 30.0
 """Seconds of real time a client has to send its body, and to take a piece of an answer."""
 
+LAST_TURNS = 100
+"""How many turns of the event loop a connection that is broken off has to notice."""
+
 _MOST_PARAMETERS = 1_000
 
 _HEADERS = {
@@ -155,6 +158,8 @@ class Server:
             await self._runner.cleanup()
             self._runner = None
             self._alarm.close()
+        if self._patience is not None:
+            await self._patience.let_go()
 
     # One request
 
@@ -269,9 +274,11 @@ class _Patient(web.Server):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._timers: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        self._open: dict[web.RequestHandler, asyncio.Transport] = {}
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
+        self._open[handler] = transport
         loop = asyncio.get_running_loop()
         self._timers[handler] = loop.call_later(ASK_WITHIN, transport.abort)
 
@@ -279,7 +286,17 @@ class _Patient(web.Server):
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
         self.calm(handler)
+        self._open.pop(handler, None)
         super().connection_lost(handler, exc)
+
+    async def let_go(self) -> None:
+        """End the connections that are left: a client that keeps its own alive ends none."""
+        for transport in self._open.values():
+            transport.abort()
+        for _ in range(LAST_TURNS):
+            if not self._open:
+                return
+            await asyncio.sleep(0)
 
     def calm(self, handler: web.RequestHandler) -> None:
         """A request has come, or none will."""
