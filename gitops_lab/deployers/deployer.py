@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -32,7 +33,7 @@ class Memory:
     inventory: Inventory = field(default_factory=dict)
 
 
-class Deployer:
+class Deployer(ABC):
     """A step function that brings one source to one cluster.
 
     Args:
@@ -72,25 +73,25 @@ class Deployer:
 
     # What push.py and pull.py fill in, each in its own way and in this order.
 
+    @abstractmethod
     def notify(self, revision: Revision) -> bool:
         """A branch moved in Git. Whether this deployer listens; if so, call `step` next."""
-        raise NotImplementedError
 
+    @abstractmethod
     def recall(self) -> Memory:
         """What this deployer remembers of its last success."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remember(self, memory: Memory) -> None:
         """Keep it until the next run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begin(self, now: float) -> float | None:
         """The first stage of a run, if one is due."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fail(self, error: LabError, now: float) -> float | None:
         """End a run that went wrong."""
-        raise NotImplementedError
 
     # What both do alike.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -29,7 +30,7 @@ MOST_RECONCILES = 10_000
 """How often one object may be reconciled within one step, before it counts as never quiet."""
 
 
-class Controller:
+class Controller(ABC):
     """One control loop.
 
     Args:
@@ -46,10 +47,11 @@ class Controller:
     def __init__(self, api: Api, indexes: Indexes) -> None:
         self.api, self.indexes = api, indexes
 
+    @abstractmethod
     def keys(self, event: Event) -> Iterable[Item]:
         """Which objects an event calls to reconcile; called amid a write, so it only reads."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reconcile(self, namespace: str, name: str, now: float) -> float | None:
         """Bring one object closer to what its spec asks for.
 
@@ -60,7 +62,6 @@ class Controller:
         Raises:
             ApiError: it is tried again, at once after a conflict, else with exponential backoff.
         """
-        raise NotImplementedError
 
 
 class Loop:

@@ -6,6 +6,7 @@ pkg/controller/certificates/rootcacertpublisher.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 
 from gitops_lab.apiserver.api import Api, Options
@@ -50,9 +51,9 @@ class _InEveryNamespace(Controller):
             new = {**known, "data": wanted["data"]}
             self.api.update(resource, name, new, namespace=namespace, options=options)
 
+    @abstractmethod
     def body(self) -> Object:
         """The object as it should be."""
-        raise NotImplementedError
 
 
 class ServiceAccounts(_InEveryNamespace):
