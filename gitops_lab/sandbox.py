@@ -369,8 +369,8 @@ def described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:
 
 def status_line(name: str, seen: Observation | None) -> str:
     """What is true of an arm, in one line."""
-    if seen is None:
-        return f"{name}: nothing seen yet"
+    if seen is None or not seen.revision:
+        return f"{name}: waits for the first commit"
     sync = "in sync" if seen.in_sync else "drifted" if seen.drifted else "out of sync"
     count = len(seen.orphans)
     orphans = f", {count} orphan{'s' if count > 1 else ''}" if count else ""
