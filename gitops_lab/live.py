@@ -53,10 +53,12 @@ class LiveCluster:
 
     def __init__(self, name: str, folder: Path, *, clock: WallClock, random: Random) -> None:
         self.name, self.folder, self.clock = name, folder, clock
-        self.simulated = SimulatedCluster(name, clock=clock, random=random)
+        self.authority = Authority.create(now=clock.now())
+        self.simulated = SimulatedCluster(
+            name, clock=clock, random=random, certificate=self.authority.ca_pem
+        )
         api = self.simulated.api
         bootstrap_rbac(api)
-        self.authority = Authority.create(now=clock.now())
         self.tokens = Tokens(self.authority.token_key, api.store, rng=random)
         authenticator, authorizer = Authenticator(self.tokens), Authorizer(api.store)
         self._outside, self._inside = (

@@ -26,6 +26,8 @@ class SimulatedCluster:
         images: how container images behave; a catalogue of our own if None.
         nodes: how many nodes it has.
         store: where its objects are; it goes on with those that are there. A new one if None.
+        certificate: of the authority that clients inside the cluster must trust, in PEM; empty
+            where nobody connects.
     """
 
     def __init__(
@@ -37,13 +39,16 @@ class SimulatedCluster:
         images: Catalogue | None = None,
         nodes: int = 1,
         store: Store | None = None,
+        certificate: str = "",
     ) -> None:
         self.name = name
         self.reachable = True
         """Whether the address outside the cluster answers; the one inside always does."""
         self.api = Api(now=clock.now, rng=random, store=store)
         bootstrap(self.api)
-        self.controllers = Controllers(self.api, images=images, rng=random, nodes=nodes)
+        self.controllers = Controllers(
+            self.api, images=images, rng=random, nodes=nodes, certificate=certificate
+        )
         self.controllers.step(clock.now())  # nodes join before anybody asks for a pod
 
     def step(self, now: float) -> float | None:

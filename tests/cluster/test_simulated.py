@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from gitops_lab.clock import SimClock
@@ -78,6 +80,13 @@ def test_a_closed_network_stops_those_outside_and_nobody_inside(
     with pytest.raises(ClusterUnreachable, match="does not answer"):
         outside.get(BOOK)
     assert inside.get(BOOK) is None
+
+
+def test_every_namespace_has_the_certificate_to_trust(clock: SimClock) -> None:
+    simulated = SimulatedCluster("test", clock=clock, random=Random(1), certificate="PEM")
+    bundle = ObjectKey("", "ConfigMap", "kube-system", "kube-root-ca.crt")
+    live = simulated.connect(Credentials("agent", inside=True)).get(bundle)
+    assert live is not None and live["data"]["ca.crt"] == "PEM"
 
 
 def test_nodes_have_joined_before_anybody_asks_for_a_pod(

@@ -38,10 +38,17 @@ class Controllers(Loop):
         images: how container images behave; a catalogue of defaults if None.
         rng: draws the kubelets' small variations and the names of EndpointSlices.
         nodes: how many nodes the cluster has.
+        certificate: of the cluster's authority, in PEM, for every namespace to have.
     """
 
     def __init__(
-        self, api: Api, *, images: Catalogue | None = None, rng: Random, nodes: int = 1
+        self,
+        api: Api,
+        *,
+        images: Catalogue | None = None,
+        rng: Random,
+        nodes: int = 1,
+        certificate: str = "",
     ) -> None:
         indexes = Indexes(api.store)
         self.kubelet = Kubelet(
@@ -52,7 +59,7 @@ class Controllers(Loop):
             [  # they take turns in this order
                 Definitions(api, indexes),
                 ServiceAccounts(api, indexes),
-                RootCertificates(api, indexes),
+                RootCertificates(api, indexes, certificate=certificate),
                 ClusterRoleAggregation(api, indexes),
                 Autoscalers(api, indexes, usage=self.kubelet.usage),
                 *workloads(api, indexes),
