@@ -116,12 +116,12 @@ class PullDeployer(Deployer):
         self.stage = self.begin
         return self.next_look
 
-    # -- Report: conditions, commit status, journal ---------------------------------------------
+    # -- Report: readiness in the cluster, commit status in the journal -------------------------
 
     reported: tuple[str, str, str] = ("", "", "")
 
     def report(self, state: str, why: str) -> None:
-        """Tell whoever looks: the condition `Ready` in the cluster, and the commit's status."""
+        """Tell whoever looks: whether it is ready, in the cluster, and the commit's status."""
         news = (str(self.revision or ""), state, why)
         if news == self.reported:
             return

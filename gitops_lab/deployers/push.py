@@ -107,7 +107,7 @@ class PushDeployer(Deployer):
         self.stage = self.begin
         return now if self.queue else self.next_look
 
-    # -- Report: exit code, commit status, journal ----------------------------------------------
+    # -- Report: exit code and commit status, in the journal ------------------------------------
 
     def report(self, state: str, why: str) -> None:
         """Tell the person who merged, at once: the pipeline's exit code is the commit's status."""

@@ -696,7 +696,7 @@ def test_those_who_sleep_do_not_keep_others_out_for_long(
 ) -> None:
     served = serve(patience=0.5, processes=2)
     sleepers = [served.begin("Content-Length: 1000") for _ in range(4)]
-    served.clone(tmp_path / "clone")
+    assert (served.clone(tmp_path / "clone") / "a.yaml").is_file()
     for connection in sleepers:
         connection.close()
 
