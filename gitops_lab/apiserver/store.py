@@ -135,6 +135,13 @@ class Store:
                 past[event.key[2:]] = event.old
         return [past[place] for place in sorted(past)]
 
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many objects there are, by group and plural of their resource."""
+        return {
+            resource: sum(len(shelf.names) for shelf in shelves.values())
+            for resource, shelves in self._shelves.items()
+        }
+
     def create(self, key: tuple[str, str, str, str], obj: Object) -> Object:
         """Store a new object.
 

@@ -56,7 +56,7 @@ def document(registry: Registry, call: Call) -> Answer:
 
 def paths(registry: Registry) -> list[str]:
     """The paths that the server answers, for those who look at its root."""
-    found = {"/api", "/api/v1", "/apis", "/openapi/v2", "/openapi/v3", "/version"}
+    found = {"/api", "/api/v1", "/apis", "/metrics", "/openapi/v2", "/openapi/v3", "/version"}
     found |= {f"/{each}" for each in _HEALTH}
     for resource in registry.all():
         if resource.group:
