@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import logging
 import ssl
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -32,9 +33,10 @@ from gitops_lab.apiserver.auth.creation import CreationCheck
 from gitops_lab.apiserver.auth.escalation import EscalationCheck
 from gitops_lab.apiserver.auth.reviews import review
 from gitops_lab.apiserver.auth.users import ANONYMOUS, User
-from gitops_lab.apiserver.http import bodies, documents, routes, watches
+from gitops_lab.apiserver.http import bodies, documents, exposition, routes, watches
 from gitops_lab.apiserver.http.answers import Answer, refusal
 from gitops_lab.apiserver.http.calls import Call
+from gitops_lab.apiserver.http.metrics import Counted, Family, Tally, question
 from gitops_lab.apiserver.http.objects import Objects
 from gitops_lab.apiserver.http.queries import Query
 from gitops_lab.apiserver.http.routes import Route
@@ -93,6 +95,8 @@ class Server:
         authorizer: decides whether they may.
         now: the time, in seconds since the Unix epoch.
         reachable: whether this address answers; while it does not, connections are dropped.
+        tally: counts the requests, for addresses of one cluster together; one of its own if None.
+        families: what `/metrics` tells beside that.
     """
 
     def __init__(
@@ -104,10 +108,15 @@ class Server:
         authorizer: Authorizer,
         now: Callable[[], float],
         reachable: Callable[[], bool] = lambda: True,
+        tally: Tally | None = None,
+        families: Callable[[], Iterable[Family]] = lambda: (),
     ) -> None:
         self._api, self._authority = api, authority
         self._authenticator, self._authorizer = authenticator, authorizer
         self._now, self._reachable = now, reachable
+        self._families = families
+        self.tally = tally or Tally()
+        """What was asked of this address so far."""
         api.guards.extend((CreationCheck(authorizer), EscalationCheck(authorizer)))
         self._objects = Objects(api, review=self._review, now=now)
         self._alarm = watches.Alarm()
@@ -169,8 +178,14 @@ class Server:
         if not self._reachable():
             _hang_up(request)
             return web.Response()
+        with self.tally.request(request.method) as counted:
+            response = await self._respond(request, counted)
+            counted.code = response.status
+            return response
+
+    async def _respond(self, request: web.BaseRequest, counted: Counted) -> web.StreamResponse:
         try:
-            outcome = await self._outcome(request)
+            outcome = await self._outcome(request, counted)
         except ApiError as error:
             outcome = refusal(error)
         except (asyncio.CancelledError, ConnectionError):
@@ -182,23 +197,34 @@ class Server:
             return await self._stream(request, outcome)
         return await _whole(request, outcome)
 
-    async def _outcome(self, request: web.BaseRequest) -> Answer | Watching:
+    async def _outcome(self, request: web.BaseRequest, counted: Counted) -> Answer | Watching:
         if self._requests >= MOST_REQUESTS:
             raise refusals.too_many_requests("too many requests, please try again later", wait=1)
         self._requests += 1
         try:
             call = _call(request)
             route = routes.parse(call.method, call.path, call.query)
+            counted.about(question(route, call, self._api.registry))
             user = self._user(request)
             self._check_allowed(user, route, call)
             call = replace(call, user=user, body=await _body(request))
             if route is None:
+                if call.path == "/metrics" and call.method == "GET":
+                    return exposition.exposition(self._metrics(), call.headers.get("Accept", ""))
                 return documents.document(self._api.registry, call)
             if route.verb == "watch" and self.watches >= MOST_WATCHES:
                 raise refusals.too_many_requests("too many watches", wait=1)
             return self._objects.answer(route, call)
         finally:
             self._requests -= 1
+
+    def _metrics(self) -> Iterable[Family]:
+        return itertools.chain(
+            self.tally.families(),
+            exposition.storage(self._api.store),
+            exposition.build(),
+            self._families(),
+        )
 
     def _user(self, request: web.BaseRequest) -> User:
         transport = request.transport
