@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options, bootstrap
+from gitops_lab.apiserver.applications import Applications
 from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.resources import Resource
@@ -49,6 +50,8 @@ class SimulatedCluster:
         self.controllers = Controllers(
             self.api, images=images, rng=random, nodes=nodes, certificate=certificate
         )
+        self.applications = Applications(self.api, self.controllers.kubelet, now=clock.now)
+        """What runs in its pods."""
         self.controllers.step(clock.now())  # nodes join before anybody asks for a pod
 
     def step(self, now: float) -> float | None:

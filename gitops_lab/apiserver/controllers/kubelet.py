@@ -17,7 +17,7 @@ from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.container import Container, Surroundings
 from gitops_lab.apiserver.controllers.environment import environment, files, missing_volume
-from gitops_lab.apiserver.controllers.images import Catalogue, parse
+from gitops_lab.apiserver.controllers.images import Behaviour, Catalogue, parse
 from gitops_lab.apiserver.controllers.index import Indexes, existing
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.controllers.node import host_ip, new_node, node_status, number_of
@@ -28,6 +28,7 @@ from gitops_lab.apiserver.controllers.pod_status import (
     phase,
     pod_status,
 )
+from gitops_lab.apiserver.controllers.process import Process
 from gitops_lab.apiserver.controllers.status import write_status
 from gitops_lab.apiserver.store import Event
 from gitops_lab.errors import ApiError
@@ -130,17 +131,36 @@ class Kubelet(Controller):
         A behaviour's answer may name the container's environment, which is read when it starts,
         the files of mounted ConfigMaps and Secrets, which are read now, and the pod and its node.
         """
+        return next((each.says for each in self.processes(namespace, name) if each.is_ready), None)
+
+    def processes(self, namespace: str, name: str) -> list[Process]:
+        """What runs in a pod: its containers that do, sidecars last; none if there is no pod."""
         life = self._lives.get((namespace, name))
         pod = self.api.store.get(("", "pods", namespace, name))
         if life is None or pod is None:
-            return None
-        container = next((each for each in life.main if each.is_ready), None)
-        if container is None:
-            return None
+            return []
+        return [self._process(pod, life, each) for each in life.main + life.init if each.is_running]
+
+    def _process(self, pod: Object, life: Life, container: Container) -> Process:
+        metadata, image = pod["metadata"], container.spec["image"]
+        name, namespace = metadata["name"], metadata["namespace"]
         place = {"pod": name, "namespace": namespace, "node": life.node}
         mounted = files(self.api.store, pod, container.spec)
-        values = {**place, **mounted, **container.environment}
-        return self.images.answer(container.spec["image"], values)
+        return Process(
+            namespace,
+            name,
+            life.node,
+            life.ip,
+            container.name,
+            container.container_id,
+            image,
+            container.spec,
+            container.environment,
+            mounted,
+            container.is_ready,
+            self.images.answer(image, {**place, **mounted, **container.environment}),
+            self.images.behaviour(image).answer != Behaviour.answer,
+        )
 
     def usage(self, namespace: str, name: str) -> float | None:
         """The CPU that a pod uses, in millicores; None if no behaviour declares it."""

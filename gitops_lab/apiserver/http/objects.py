@@ -11,7 +11,8 @@ from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.api.pages import token
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
-from gitops_lab.apiserver.http import bodies, documents, logs, negotiation, queries
+from gitops_lab.apiserver.applications import Applications
+from gitops_lab.apiserver.http import bodies, documents, logs, negotiation, proxy, queries
 from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning_lines
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.http.routes import Route
@@ -31,10 +32,19 @@ class Objects:
         api: the verbs.
         review: answers access reviews and requests for tokens.
         now: the time, in seconds since the Unix epoch.
+        applications: what runs in the cluster's pods; None if nothing does.
     """
 
-    def __init__(self, api: Api, *, review: Review, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        *,
+        review: Review,
+        now: Callable[[], float],
+        applications: Applications | None = None,
+    ) -> None:
         self._api, self._review, self._now = api, review, now
+        self._applications = applications
 
     def answer(self, route: Route, call: Call) -> Answer | Watching:
         """What a request is answered.
@@ -53,6 +63,8 @@ class Objects:
             if route.name:
                 raise documents.not_found()
             raise refusals.method_not_allowed()
+        if route.subresource == "proxy" and self._applications and resource.namespaced:
+            return proxy.proxied(self._applications, route, call)
         warnings: list[str] = []
         self._api.warn = warnings.append
         try:

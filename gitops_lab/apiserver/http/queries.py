@@ -31,13 +31,13 @@ class Query(dict[str, str]):
 
     def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__()
-        self._pairs = pairs
+        self.pairs = pairs
         for key, value in pairs:
             self.setdefault(key, value)
 
     def every(self, key: str) -> list[str]:
         """All values of a parameter."""
-        return [value for name, value in self._pairs if name == key and value]
+        return [value for name, value in self.pairs if name == key and value]
 
     def yes(self, key: str) -> bool:
         """Whether a parameter is there and says yes."""

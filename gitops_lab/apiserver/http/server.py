@@ -26,6 +26,7 @@ from multidict import CIMultiDict
 
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.api import Api
+from gitops_lab.apiserver.applications import Applications
 from gitops_lab.apiserver.auth.authentication import Authenticator, impersonate
 from gitops_lab.apiserver.auth.authorization import Attributes, Authorizer
 from gitops_lab.apiserver.auth.certificates import Authority
@@ -95,6 +96,7 @@ class Server:
         authorizer: decides whether they may.
         now: the time, in seconds since the Unix epoch.
         reachable: whether this address answers; while it does not, connections are dropped.
+        applications: what runs in the cluster's pods; None if nothing does.
         tally: counts the requests, for addresses of one cluster together; one of its own if None.
         families: what `/metrics` tells beside that.
     """
@@ -108,6 +110,7 @@ class Server:
         authorizer: Authorizer,
         now: Callable[[], float],
         reachable: Callable[[], bool] = lambda: True,
+        applications: Applications | None = None,
         tally: Tally | None = None,
         families: Callable[[], Iterable[Family]] = lambda: (),
     ) -> None:
@@ -118,7 +121,7 @@ class Server:
         self.tally = tally or Tally()
         """What was asked of this address so far."""
         api.guards.extend((CreationCheck(authorizer), EscalationCheck(authorizer)))
-        self._objects = Objects(api, review=self._review, now=now)
+        self._objects = Objects(api, review=self._review, now=now, applications=applications)
         self._alarm = watches.Alarm()
         self._runner: web.ServerRunner | None = None
         self._patience: _Patient | None = None

@@ -16,7 +16,10 @@ import aiohttp
 import orjson
 
 from gitops_lab.apiserver.api import Api, bootstrap
+from gitops_lab.apiserver.applications import Applications
 from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens, bootstrap_rbac
+from gitops_lab.apiserver.controllers import Controllers
+from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.http.server import Server
 from gitops_lab.apiserver.store import Store
 from gitops_lab.clock import EPOCH
@@ -130,14 +133,20 @@ class Client:
 
 
 class World:
-    """A bootstrapped API server behind TLS, without controllers."""
+    """A bootstrapped API server behind TLS, without controllers unless it is inhabited."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, is_inhabited: bool = False) -> None:
         self.folder, self.now, self.is_reachable = folder, EPOCH, True
         store = Store(window=WINDOW)
         self.api = Api(now=lambda: self.now, rng=Random(1), store=store)
         bootstrap(self.api)
         bootstrap_rbac(self.api)
+        applications = None
+        if is_inhabited:
+            images = Catalogue().steady()
+            self.controllers = Controllers(self.api, images=images, rng=Random(3), nodes=1)
+            kubelet = self.controllers.kubelet
+            applications = Applications(self.api, kubelet, now=lambda: self.now)
         self.tokens = Tokens(authority().token_key, self.api.store, rng=Random(2))
         self.server = Server(
             self.api,
@@ -146,8 +155,17 @@ class World:
             authorizer=Authorizer(self.api.store),
             now=lambda: self.now,
             reachable=lambda: self.is_reachable,
+            applications=applications,
         )
         self.url = ""
+
+    def run(self, seconds: float = 0) -> None:
+        """Let time pass in an inhabited world."""
+        end = self.now + seconds
+        while (due := self.controllers.step(self.now)) is not None and due <= end:
+            self.now = due
+        self.now = end
+        self.controllers.step(self.now)
 
     @asynccontextmanager
     async def client(
