@@ -547,6 +547,23 @@ def test_a_scale_comes_from_where_the_definition_says(world: CustomWorld) -> Non
         world.patch("CronTab", "backup", {"spec": {"replicas": 50}}, subresource="scale")
 
 
+def test_a_patch_gives_a_number_of_replicas_to_a_workload_that_has_none(
+    world: CustomWorld,
+) -> None:
+    spec = {"type": "object", "properties": {"replicas": {"type": "integer"}}}
+    world.define(crd(version(spec, subresources={"scale": SCALE})))
+    world.create(tab())
+    with pytest.raises(ApiError, match=r'field ".spec.replicas" does not exist') as missing:
+        resource = world.api.registry.preferred(GROUP, "CronTab")
+        world.api.get(resource, "backup", namespace="default", subresource="scale")
+    assert missing.value.code == 500
+    with pytest.raises(ApiError, match=r'field ".spec.replicas" cannot be empty') as empty:
+        world.patch("CronTab", "backup", {"spec": {}}, subresource="scale")
+    assert empty.value.code == 400
+    scaled = world.patch("CronTab", "backup", {"spec": {"replicas": 5}}, subresource="scale")
+    assert scaled["spec"] == {"replicas": 5}
+
+
 def test_an_update_must_say_which_revision_it_replaces(world: CustomWorld) -> None:
     world.define()
     world.create(NIGHTLY)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
@@ -18,15 +19,21 @@ RESOURCE = Resource("autoscaling", "v1", KIND, "scales", "scale", namespaced=Tru
 """What a Scale is checked as. Nobody serves it on its own: it is a view of something else."""
 
 
-def scale_of(obj: Object, resource: Resource) -> Object:
+def scale_of(obj: Object, resource: Resource, *, to_patch: bool = False) -> Object:
     """The Scale of a workload.
+
+    Args:
+        obj: the workload.
+        resource: what it is.
+        to_patch: a custom workload that does not say how many replicas it wants may get a
+            number by a patch, and so has a Scale without one.
 
     Raises:
         ApiError: 500 if a custom workload does not say how many replicas it wants.
     """
     if resource.scale is not None:
         wanted = _at(obj, resource.scale.spec_replicas)
-        if wanted is None:
+        if wanted is None and not to_patch:
             what = f'the spec replicas field "{resource.scale.spec_replicas}" does not exist'
             raise ApiError(500, "InternalError", f"Internal error occurred: {what}")
         there = _at(obj, resource.scale.status_replicas) or 0
@@ -41,9 +48,22 @@ def scale_of(obj: Object, resource: Resource) -> Object:
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {key: metadata[key] for key in own if key in metadata},
-        "spec": {"replicas": wanted},
+        "spec": {} if wanted is None else {"replicas": wanted},
         "status": {"replicas": there, "selector": selector or ""},
     }
+
+
+def check_patched(scale: Object, resource: Resource) -> None:
+    """After a patch, a custom workload's Scale has a number.
+
+    Source: `customresource/etcd.go` (Kubernetes 1.37).
+
+    Raises:
+        ApiError: 400 BadRequest.
+    """
+    if resource.scale is not None and (scale.get("spec") or {}).get("replicas") is None:
+        path = resource.scale.spec_replicas
+        raise refusals.bad_request(f'the spec replicas field "{path}" cannot be empty')
 
 
 def scaled(obj: Object, scale: Object, resource: Resource) -> Object:

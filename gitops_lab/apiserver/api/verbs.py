@@ -301,7 +301,9 @@ class Api:
         key = self._key(resource, name, namespace)
         old = self._present(resource, key)
         if subresource == "scale":
-            changed = _patched(scale.scale_of(old, resource), patch, type, scale.RESOURCE.node)
+            before = scale.scale_of(old, resource, to_patch=True)
+            changed = _patched(before, patch, type, scale.RESOURCE.node)
+            scale.check_patched(changed, resource)
             return self._rescale(resource, key, changed, options)
         before = _served(resource, old)
         obj = _patched(before, patch, type, resource.node)
