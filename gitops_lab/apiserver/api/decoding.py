@@ -6,7 +6,7 @@ Source: the create, update and patch paths of apiserver `endpoints/handlers` (Ku
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gitops_lab.apiserver import refusals
@@ -34,6 +34,12 @@ def with_header(body: Any, api_version: str, kind: str) -> Object:
     given_version, given_kind = body.get("apiVersion"), body.get("kind")
     if given_version == api_version and given_kind == kind:
         return body
+    for name in ("apiVersion", "kind"):
+        if not isinstance(body.get(name) or "", str):
+            raise refusals.bad_request(
+                f"couldn't get version/kind; json parse error: json: cannot unmarshal "
+                f"{_json_type(body[name])} into Go struct field .{name} of type string"
+            )
     given_version, given_kind = given_version or api_version, given_kind or kind
     if given_kind != kind:
         if builtin().node(given_version, given_kind) is None:
@@ -56,6 +62,7 @@ def decoded(
     *,
     validation: str,
     warn: Warn,
+    findings: Sequence[str] = (),
     known: Object | None = None,
     patch: Any = None,
 ) -> Object:
@@ -66,6 +73,7 @@ def decoded(
         resource: what it is sent to.
         validation: what becomes of unknown fields (see `Options.field_validation`).
         warn: is told of unknown fields if they are neither refused nor ignored.
+        findings: what was found before, by whoever read the body; treated like unknown fields.
         known: an object that was decoded before; what the body shares with it is not looked at.
         patch: the patch that the body is the outcome of; refusals quote it. (The real server
             quotes the whole outcome of a JSON or merge patch, which nobody can read.)
@@ -74,6 +82,10 @@ def decoded(
         ApiError: 400 BadRequest; for the outcome of a patch, 422 Invalid.
     """
     obj, unknown, wrong = _decode(body, resource, known)
+    if findings:
+        # A field that nobody knows is not told of again for being there twice.
+        doubly = {f"duplicate {each.removeprefix('unknown ')}" for each in unknown}
+        unknown = [*(each for each in findings if each not in doubly), *unknown]
     if wrong:
         raise _refusal(resource, wrong[0], patch)
     if unknown and validation == "Strict":
@@ -146,5 +158,5 @@ def _in_go(value: Any) -> str:
 
 
 def _json_type(value: Any) -> str:
-    names = {list: "array", str: "string", bool: "bool", type(None): "null"}
+    names = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
     return names.get(type(value), "number")

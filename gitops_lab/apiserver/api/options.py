@@ -19,6 +19,7 @@ class Options:
             drops them with a warning, `Ignore` drops them silently. The HTTP API's own default is
             Warn; kubectl asks for Strict, and so does this, because a typing error that vanishes
             teaches nobody.
+        findings: what the body's own decoder found beside; it is treated like unknown fields.
         propagation: what a deletion does with dependents: `Background`, `Foreground`, `Orphan`,
             or empty for the resource's default.
         uid: a deletion is for the object with this uid only.
@@ -32,6 +33,7 @@ class Options:
     dry_run: bool = False
     force: bool = False
     field_validation: str = "Strict"
+    findings: tuple[str, ...] = ()
     propagation: str = ""
     uid: str = ""
     resource_version: str = ""

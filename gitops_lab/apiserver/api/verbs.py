@@ -447,6 +447,7 @@ class Api:
             resource,
             validation=options.field_validation,
             warn=self.warn,
+            findings=options.findings,
             known=None if known is None or known["apiVersion"] != resource.api_version else known,
             patch=patch,
         )

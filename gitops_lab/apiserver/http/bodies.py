@@ -28,6 +28,8 @@ JSON, YAML, PROTOBUF = (
     "application/vnd.kubernetes.protobuf",
 )
 
+YAML_FORMS = (YAML, "text/yaml", "application/x-yaml")
+
 PATCHES = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
@@ -62,7 +64,7 @@ def decode(content_type: str, data: bytes, kind: str) -> Any:
     media = media_of(content_type)
     if media == JSON:
         return read_json(data, kind)
-    if media in (YAML, "text/yaml", "application/x-yaml"):
+    if media in YAML_FORMS:
         return read_yaml(data, kind)
     if media == PROTOBUF:
         return protobuf.decode(data)

@@ -15,6 +15,7 @@ from gitops_lab.apiserver.applications import Applications
 from gitops_lab.apiserver.http import bodies, documents, logs, negotiation, proxy, queries
 from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning_lines
 from gitops_lab.apiserver.http.calls import Call
+from gitops_lab.apiserver.http.duplicates import findings
 from gitops_lab.apiserver.http.routes import Route
 from gitops_lab.apiserver.http.watches import Watching
 from gitops_lab.apiserver.resources import Resource
@@ -200,6 +201,9 @@ class Objects:
             accepted = [media for media, each in bodies.PATCHES.items() if each != "strategic"]
             raise bodies.unsupported(*accepted)
         options = self._options(call, "PatchOptions", names_manager=type_ != "apply")
+        if type_ == "apply":
+            for each in options.findings:
+                self._api.warn(each)
         is_new = type_ == "apply" and not self._exists(resource, route)
         obj = self._api.patch(
             resource,
@@ -249,6 +253,9 @@ class Objects:
 
     def _options(self, call: Call, kind: str, *, names_manager: bool = True) -> Options:
         options = queries.write_options(call.query, kind, user=call.user)
+        found = findings(call.media, call.body, options.field_validation)
+        if found:
+            options = replace(options, findings=found)
         if options.field_manager or not names_manager:
             return options
         return replace(options, field_manager=queries.manager_of(call.agent))
