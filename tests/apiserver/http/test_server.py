@@ -14,6 +14,7 @@ import pytest
 
 from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
+from gitops_lab.apiserver.http import connections
 from gitops_lab.apiserver.http import server as servers
 from gitops_lab.apiserver.http.answers import Shaper, encoded
 from gitops_lab.apiserver.http.negotiation import PLAIN
@@ -549,7 +550,7 @@ def test_a_connection_that_asks_nothing_is_closed_and_others_stay(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(world: World, client: Client) -> None:
-        monkeypatch.setattr(servers, "ASK_WITHIN", 0.2)
+        monkeypatch.setattr(connections, "ASK_WITHIN", 0.2)
         context = client_context(world.folder, "admin", ("system:masters",))
         port = int(world.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
