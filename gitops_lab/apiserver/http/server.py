@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import ClientPayloadError, hdrs, web
@@ -37,6 +36,7 @@ from gitops_lab.apiserver.auth.users import ANONYMOUS, User
 from gitops_lab.apiserver.http import bodies, documents, exposition, routes, watches
 from gitops_lab.apiserver.http.answers import Answer, refusal
 from gitops_lab.apiserver.http.calls import Call
+from gitops_lab.apiserver.http.connections import Connections
 from gitops_lab.apiserver.http.metrics import Counted, Family, Tally, question
 from gitops_lab.apiserver.http.objects import Objects
 from gitops_lab.apiserver.http.queries import Query
@@ -59,15 +59,8 @@ COMPRESS_FROM = 128 * 1024
 LONGEST_LINE = 64 * 1024
 """How many bytes a URL or a header may have: selectors and tokens can be long."""
 
-ASK_WITHIN = 30.0
-"""Seconds of real time a client has to send the head of its first request. Source: kube-apiserver
-(`ReadHeaderTimeout`, 32 s)."""
-
 READ_WITHIN, WRITE_WITHIN = 60.0, 30.0
 """Seconds of real time a client has to send its body, and to take a piece of an answer."""
-
-LAST_TURNS = 100
-"""How many turns of the event loop a connection that is broken off has to notice."""
 
 _MOST_PARAMETERS = 1_000
 
@@ -124,7 +117,7 @@ class Server:
         self._objects = Objects(api, review=self._review, now=now, applications=applications)
         self._alarm = watches.Alarm()
         self._runner: web.ServerRunner | None = None
-        self._patience: _Patient | None = None
+        self._connections: Connections | None = None
         self._serves = False
         self._requests = 0
         self.watches = 0
@@ -143,7 +136,7 @@ class Server:
         Returns:
             The port.
         """
-        server = self._patience = _Patient(
+        server = self._connections = Connections(
             self._handle,
             access_log=None,
             handler_cancellation=True,
@@ -170,14 +163,14 @@ class Server:
             await self._runner.cleanup()
             self._runner = None
             self._alarm.close()
-        if self._patience is not None:
-            await self._patience.let_go()
+        if self._connections is not None:
+            await self._connections.let_go()
 
     # One request
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._patience is not None:
-            self._patience.calm(request.protocol)
+        if self._connections is not None:
+            self._connections.calm(request.protocol)
         if not self._reachable():
             _hang_up(request)
             return web.Response()
@@ -292,46 +285,6 @@ class Server:
         finally:
             self.watches -= 1
         return response
-
-
-class _Patient(web.Server):
-    """A server that waits for a connection's first request, but not for ever.
-
-    (For the next one it waits as long as aiohttp keeps connections alive.)
-    """
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._timers: dict[web.RequestHandler, asyncio.TimerHandle] = {}
-        self._open: dict[web.RequestHandler, asyncio.Transport] = {}
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        self._open[handler] = transport
-        loop = asyncio.get_running_loop()
-        self._timers[handler] = loop.call_later(ASK_WITHIN, transport.abort)
-
-    def connection_lost(
-        self, handler: web.RequestHandler, exc: BaseException | None = None
-    ) -> None:
-        self.calm(handler)
-        self._open.pop(handler, None)
-        super().connection_lost(handler, exc)
-
-    async def let_go(self) -> None:
-        """End the connections that are left: a client that keeps its own alive ends none."""
-        for transport in self._open.values():
-            transport.abort()
-        for _ in range(LAST_TURNS):
-            if not self._open:
-                return
-            await asyncio.sleep(0)
-
-    def calm(self, handler: web.RequestHandler) -> None:
-        """A request has come, or none will."""
-        timer = self._timers.pop(handler, None)
-        if timer is not None:
-            timer.cancel()
 
 
 def tls(authority: Authority, hosts: Sequence[str]) -> ssl.SSLContext:
