@@ -116,16 +116,17 @@ class WallClock:
 
     Args:
         speed: how many of its seconds pass in one second of the wall.
+        lead: how far it is ahead of the wall to begin with, in seconds.
 
     Raises:
         UsageError: the speed is not above zero.
     """
 
-    def __init__(self, *, speed: float = 1.0) -> None:
+    def __init__(self, *, speed: float = 1.0, lead: float = 0.0) -> None:
         if not 0 < speed < float("inf"):
             raise UsageError(f"time cannot run at {speed:g} times its speed", fix="try 1, or 10")
         self.speed = speed
-        self._start, self._origin = time.time(), time.monotonic()
+        self._start, self._origin = time.time() + lead, time.monotonic()
         self._tasks: list[WallTask] = []
         self._group: asyncio.TaskGroup | None = None
         self.after_each: list[Callable[[float], None]] = []
@@ -133,6 +134,14 @@ class WallClock:
     def now(self) -> float:
         """The present instant, in seconds since the Unix epoch; safe to ask from any thread."""
         return self._start + (time.monotonic() - self._origin) * self.speed
+
+    def wall(self) -> float:
+        """The time that everybody else's clock shows, such as that of who checks a certificate."""
+        return time.time()
+
+    def lead(self, seconds: float = 0.0) -> float:
+        """How far this clock will be ahead of the wall after some seconds of the wall."""
+        return self.now() - self.wall() + seconds * (self.speed - 1)
 
     def drive(self, name: str, step: Step, *, apart: bool = False) -> WallTask:
         """Take a step function in; its first step is due now.

@@ -1,6 +1,6 @@
 """The process in the background that a live sandbox runs in: started, asked and ended from outside.
 
-`python -m gitops_lab.daemon NAME ARMS SPEED` is that process. It says on standard output, in one
+`python -m gitops_lab.daemon FOLDER ARMS SPEED` is that process. It says on standard output, in one
 line, that it is ready, or why it never will be.
 """
 
@@ -23,8 +23,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gitops_lab.errors import LabError
+from gitops_lab.errors import LabError, UsageError
 from gitops_lab.state import StateFolder, raised, told
+
+ARMS = ("push-on-commit", "pull+self-heal")
+"""What a sandbox is made of unless somebody says otherwise."""
 
 START, STOP = 60.0, 15.0
 """How long a process may take to be ready, and to end, in seconds."""
@@ -33,23 +36,36 @@ ALREADY = "already"
 """What a process says that finds another one in its place."""
 
 
-def start(folder: StateFolder, arms: Sequence[str], *, speed: float) -> dict[str, Any]:
+def start(
+    folder: StateFolder, arms: Sequence[str] = (), *, speed: float | None = None
+) -> dict[str, Any]:
     """Start a sandbox's process, and wait until everything in it answers.
 
     Args:
-        folder: where it keeps its state.
-        arms: names of standard arms.
-        speed: how many seconds pass in the sandbox while one passes on the wall.
+        folder: where it keeps its state; it goes on with what is there.
+        arms: names of standard arms; those of before if empty, or else `ARMS`.
+        speed: how many seconds pass in the sandbox while one passes on the wall; if None, as many
+            as before, or else one.
 
     Returns:
         The description that the process published, with `found` saying in which state the folder
-        was: `new`, `running` or `crashed`.
+        was: `new`, `running`, `stopped` or `crashed`.
 
     Raises:
+        UsageError: there is a sandbox with other arms.
         LabError: it did not start, and why.
     """
     if folder.is_alive:
         return {**_wait(folder), "found": "running"}
+    kept = folder.settings()
+    arms = list(arms or kept.get("arms", ARMS))
+    if kept and kept["arms"] != arms:
+        raise UsageError(
+            f"the sandbox {folder.name!r} is made of {', '.join(kept['arms'])}",
+            fix="go on with it by leaving its arms out, remove it with `gitops-lab down`, or make "
+            "another with --name",
+        )
+    speed = kept.get("speed", 1.0) if speed is None else speed
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-m", __name__, str(folder.path), ",".join(arms), str(speed)]
     # Not the folder that the user happens to be in: Python would look for modules there.
@@ -80,9 +96,12 @@ def start(folder: StateFolder, arms: Sequence[str], *, speed: float) -> dict[str
         raise LabError(
             f"the sandbox's process ended before it was ready (exit code {process.wait()})",
             where=str(folder.log),
-            fix="its last lines say why; `gitops-lab doctor` looks for usual causes",
+            fix="free some space: the disk is full"
+            if folder.is_full
+            else "its last lines say why; `gitops-lab doctor` looks for usual causes",
         )
-    return {**folder.description(), "found": "crashed" if answer["crashed"] else "new"}
+    found = "crashed" if answer["crashed"] else "stopped" if kept else "new"
+    return {**folder.description(), "found": found}
 
 
 def stop(folder: StateFolder) -> bool:
@@ -161,7 +180,9 @@ async def serve(folder: StateFolder, arms: Sequence[str], speed: float, *, crash
         asyncio.get_running_loop().add_signal_handler(number, end, False)
     key = secrets.token_hex()
     ear = await asyncio.start_server(Ear(world, key, end).hear, "127.0.0.1", 0)
-    await world.start()
+    kept = folder.settings()
+    await world.start(kept.get("ports"))
+    folder.keep({"arms": list(arms), "speed": speed, "ports": world.ports})
     running = asyncio.ensure_future(world.run())
     try:
         folder.publish(
@@ -225,6 +246,10 @@ class Ear:
                 return self.world.pause(*arguments["arms"])
             case "resume":
                 return self.world.resume(*arguments["arms"])
+            case "disconnect":
+                return self.world.disconnect(*arguments["arms"])
+            case "reconnect":
+                return self.world.reconnect(*arguments["arms"])
             case "step":
                 return await self.world.step(arguments["arm"])
             case "stop":
@@ -250,7 +275,7 @@ def main(arguments: Sequence[str]) -> int:
         if not held:
             _say({ALREADY: True})
             return 0
-        crashed, kept = folder.empty(), (folder.path / "git").exists()
+        crashed, kept = folder.sweep(), (folder.path / "git").exists()
         # Whatever any library puts aside goes with the folder.
         tempfile.tempdir = str(folder.path / "tmp")
         Path(tempfile.tempdir).mkdir()
@@ -267,7 +292,7 @@ def main(arguments: Sequence[str]) -> int:
         if remove:
             folder.remove()
         else:
-            folder.empty()
+            folder.sweep()
     return 0
 
 

@@ -4,9 +4,12 @@ Each sandbox has a folder in the user's state directory, open to nobody else:
 
 - `lock`: held by the process for as long as it lives, so that the kernel knows who is alive
 - `process.json`: where the process listens, and the key that makes it obey
+- `settings.json`: what the sandbox is made of: its arms, its speed, its ports
 - `log`: what the process had to complain about
 - `journal.jsonl`: what happened in the sandbox
-- `git/`, `kubeconfig` and the rest: what `gitops_lab.live` keeps
+- `git/`, `clusters/`, `kubeconfig` and the rest: what `gitops_lab.live` keeps
+
+All but `PASSING` outlives a process that ends without `down`: the next one goes on with it.
 """
 
 from __future__ import annotations
@@ -24,15 +27,19 @@ from pathlib import Path
 from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
+from gitops_lab.files import write_private
 
 ANSWER = 30.0
 """How long to wait for an answer of a sandbox's process, in seconds."""
 
+ROOM = 1 << 20
+"""The least room on a disk, in bytes, with which anything can be kept."""
+
 LOOKS = 10
 """How often to try to take the lock."""
 
-KEPT = ("lock", "log", "git")
-"""What outlives a process that ended without `down`: the learner's commits, and why it ended."""
+PASSING = ("process.json", "kubectl", "tmp")
+"""What goes with the process: where it was, and what was put aside while it ran."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -87,23 +94,20 @@ class StateFolder:
             finally:
                 os.close(descriptor)
 
-    def empty(self) -> bool:
-        """Remove what another process left here, but for `KEPT`; whether it had crashed.
-
-        Hold the lock.
-        """
+    def sweep(self) -> bool:
+        """Remove what went with another process; whether it had crashed. Hold the lock."""
         crashed = self.process.exists()
-        for entry in self.path.iterdir():
-            if entry.name not in KEPT:
-                _remove(entry)
+        for name in PASSING:
+            _remove(self.path / name)
         return crashed
 
     def publish(self, description: dict[str, Any]) -> None:
         """Say where the process is to be found; whoever reads finds all of it or nothing."""
-        draft = self.process.with_suffix(".draft")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(description))
-        draft.replace(self.process)
+        write_private(self.process, json.dumps(description))
+
+    def keep(self, settings: dict[str, Any]) -> None:
+        """Write down what the sandbox is made of, for the processes to come."""
+        write_private(self.path / "settings.json", json.dumps(settings))
 
     def remove(self) -> None:
         """Remove every trace. Hold the lock."""
@@ -117,6 +121,11 @@ class StateFolder:
                 folder.rmdir()
             except OSError:
                 return
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk has no room for even a few objects more."""
+        return shutil.disk_usage(self.path).free < ROOM
 
     # -- what the others do ---------------------------------------------------------------------
 
@@ -135,6 +144,25 @@ class StateFolder:
         finally:
             os.close(descriptor)
         return False
+
+    def settings(self) -> dict[str, Any]:
+        """What the sandbox is made of; empty if there is none.
+
+        Raises:
+            LabError: the file is damaged.
+        """
+        path = self.path / "settings.json"
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise LabError(
+                f"what the sandbox {self.name!r} is made of cannot be read: {error}",
+                where=str(path),
+                fix="`gitops-lab down` removes the sandbox; copy `git/` first if you need it",
+            ) from error
+        return found
 
     def description(self) -> dict[str, Any]:
         """What the living process published.
@@ -156,10 +184,11 @@ class StateFolder:
                 f"the sandbox {self.name!r} does not run", fix=f"`{up}` starts it"
             ) from None
         if not alive:
+            full = "free some space first, for the disk is full; then " if self.is_full else ""
             raise LabError(
                 f"the process {found['pid']} of the sandbox {self.name!r} ended unexpectedly",
                 where=str(self.log),
-                fix=f"`{up}` starts it anew with the same repository, `down` removes it",
+                fix=f"{full}`{up}` goes on where it was, `down` removes it",
             )
         return found
 

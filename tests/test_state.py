@@ -84,17 +84,28 @@ def test_a_sandbox_that_never_ran_is_told_from_one_that_is_starting(folder: Stat
         folder.description()
 
 
-def test_emptying_keeps_commits_and_log_and_tells_of_a_crash(folder: StateFolder) -> None:
+def test_what_passes_with_a_process_is_swept_and_the_rest_stays(folder: StateFolder) -> None:
     with folder.held():
-        assert not folder.empty()
-        (folder.path / "git").mkdir()
-        (folder.path / "clusters" / "a").mkdir(parents=True)
-        folder.log.write_text("why")
+        assert not folder.sweep()
+        for name in ("git", "clusters", "kubectl", "tmp"):
+            (folder.path / name).mkdir()
+            (folder.path / name / "some").touch()
+        folder.keep({"arms": ["pull"]})
         folder.publish({"pid": 1})
+        assert folder.sweep()
+        assert not folder.sweep()
+        left = {path.name for path in folder.path.iterdir()}
+        assert left == {"lock", "git", "clusters", "settings.json"}
+        assert folder.settings() == {"arms": ["pull"]}
+
+
+def test_settings_that_cannot_be_read_are_told_of_with_the_way_out(folder: StateFolder) -> None:
+    assert folder.settings() == {}
     with folder.held():
-        assert folder.empty()
-        assert sorted(each.name for each in folder.path.iterdir()) == ["git", "lock", "log"]
-        assert not folder.empty()
+        (folder.path / "settings.json").write_text("{")
+    with pytest.raises(LabError, match="cannot be read") as error:
+        folder.settings()
+    assert "gitops-lab down" in error.value.fix
 
 
 def test_removing_leaves_nothing_and_spares_the_neighbours(folder: StateFolder) -> None:

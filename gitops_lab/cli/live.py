@@ -12,7 +12,9 @@ from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
 
-ARMS = "push-on-commit,pull+self-heal"
+
+AUTHORITIES = "GIT_SSL_CAINFO"
+"""The variable that names the only certificates for Git to trust, whatever is configured."""
 
 
 def add(commands: Any) -> None:
@@ -41,14 +43,13 @@ def add(commands: Any) -> None:
     up.add_argument(
         "--arms",
         "--clusters",
-        default=ARMS,
+        default="",
         metavar="NAME,…",
-        help=f"standard arms, a cluster for each, or `all` (default: {ARMS})",
+        help="standard arms, a cluster for each, or `all` (default: push-on-commit,pull+self-heal)",
     )
     up.add_argument(
         "--speed",
         type=float,
-        default=1.0,
         metavar="N",
         help="let time in the sandbox pass N times as fast (default: 1)",
     )
@@ -77,7 +78,16 @@ def add(commands: Any) -> None:
     )
     kubectl.add_argument("arguments", nargs="*", metavar="ARGS")
     kubectl.set_defaults(run=run_kubectl)
-    command("git-url", run_git_url, "print the address for git clone and git push")
+    url = command("git-url", run_git_url, "print the repository's address")
+    url.add_argument("--folder", action="store_true", help="by the file system, not by HTTPS")
+    clone = command(
+        "clone",
+        run_clone,
+        "git clone the sandbox's repository, so that git fetch and git push work in it",
+        "The clone knows the sandbox's certificate and your token. Your own git configuration "
+        "stays as it is.",
+    )
+    clone.add_argument("folder", nargs="?", default="app", help="(default: app)")
     logs = command("logs", run_logs, "print what happened, by whom and why")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     pause = command("pause", run_pause, "have deployers do nothing until they are resumed")
@@ -86,6 +96,10 @@ def add(commands: Any) -> None:
     resume.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
     step = command("step", run_step, "have a deployer do its next piece of work, and tell of it")
     step.add_argument("arm", metavar="ARM")
+    cut = command("disconnect", run_disconnect, "cut clusters off from everybody outside them")
+    cut.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
+    mend = command("reconnect", run_reconnect, "let clusters be reached from outside again")
+    mend.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
     doctor = commands.add_parser("doctor", help="see that this machine has what is needed")
     doctor.set_defaults(run=run_doctor)
 
@@ -99,12 +113,16 @@ def run_up(options: argparse.Namespace) -> int:
     found = start(folder, arms, speed=options.speed)
     if found["found"] == "running":
         print(f"The sandbox {options.name!r} runs already, and stays as it is.")
+    elif found["found"] == "stopped":
+        print(f"The sandbox {options.name!r} goes on where it was.")
     elif found["found"] == "crashed":
         print(
-            f"The last sandbox {options.name!r} ended unexpectedly; {folder.log} may say why. "
-            "Its repository is still there, its clusters are new.",
+            f"The sandbox {options.name!r} had ended unexpectedly; {folder.log} may say why. "
+            "It goes on where it was.",
             file=sys.stderr,
         )
+    for note in found["notes"]:
+        print(f"Note: {note}", file=sys.stderr)
     _show(found)
     return 0
 
@@ -134,9 +152,11 @@ def run_reset(options: argparse.Namespace) -> int:
     from gitops_lab.daemon import start, stop
 
     folder = _folder(options)
-    before = folder.description()
+    before = folder.settings()
+    if not before:
+        folder.description()  # says that there is none
     stop(folder)
-    _show(start(folder, list(before["clusters"]), speed=before["speed"]))
+    _show(start(folder, before["arms"], speed=before["speed"]))
     return 0
 
 
@@ -181,8 +201,27 @@ def run_kubectl(options: argparse.Namespace) -> int:
 
 def run_git_url(options: argparse.Namespace) -> int:
     """`gitops-lab git-url`."""
-    print(_folder(options).description()["git"])
+    print(_folder(options).description()["git_folder" if options.folder else "git"])
     return 0
+
+
+def run_clone(options: argparse.Namespace) -> int:
+    """`gitops-lab clone`: becomes git, so that signals and exit codes are its own."""
+    found = _folder(options).description()
+    include = f"include.path={found['git_configuration']}"
+    command = ["git", "clone", "--config", include, "--", found["git"], options.folder]
+    program = shutil.which("git")
+    if program is None:
+        raise LabError("git is not installed on this machine", fix="install git 2.32 or later")
+    environment = {name: text for name, text in os.environ.items() if name != AUTHORITIES}
+    if len(environment) < len(os.environ):
+        print(
+            f"Note: {AUTHORITIES} is set in your shell, and git heeds it more than what the clone "
+            f"knows. Unset it before you fetch or push.",
+            file=sys.stderr,
+        )
+    sys.stdout.flush()
+    os.execve(program, command, environment)
 
 
 def run_logs(options: argparse.Namespace) -> int:
@@ -207,6 +246,18 @@ def run_pause(options: argparse.Namespace) -> int:
 def run_resume(options: argparse.Namespace) -> int:
     """`gitops-lab resume`."""
     _folder(options).ask("resume", arms=options.arms)
+    return run_status(argparse.Namespace(name=options.name, json=False))
+
+
+def run_disconnect(options: argparse.Namespace) -> int:
+    """`gitops-lab disconnect`."""
+    _folder(options).ask("disconnect", arms=options.arms)
+    return run_status(argparse.Namespace(name=options.name, json=False))
+
+
+def run_reconnect(options: argparse.Namespace) -> int:
+    """`gitops-lab reconnect`."""
+    _folder(options).ask("reconnect", arms=options.arms)
     return run_status(argparse.Namespace(name=options.name, json=False))
 
 
@@ -237,7 +288,7 @@ def _show(description: dict[str, Any]) -> None:
         print(f"{name:<18} {url}")
     print(f"{'repository':<18} {description['git']}")
     option = "" if description["name"] == "default" else f" --name {description['name']}"
-    print(f"Next: gitops-lab kubectl{option} get pods -A; git clone $(gitops-lab git-url{option})")
+    print(f"Next: gitops-lab kubectl{option} get pods -A; gitops-lab clone{option}")
 
 
 def _folder(options: argparse.Namespace) -> Any:

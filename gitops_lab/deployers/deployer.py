@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
@@ -61,6 +61,8 @@ class Deployer(ABC):
     ) -> None:
         self.name, self.source, self.cluster = name, source, cluster
         self.policy, self.journal, self.random = policy, journal, random
+        self.storage: MutableMapping[str, str] = {}
+        """What CI keeps between two pipelines. An agent keeps its memory in the cluster."""
         self.stage: Stage = self.begin
         self.next_look = float("inf") if policy.interval is None else float("-inf")
         self.deadline = float("-inf")

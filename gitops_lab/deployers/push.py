@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gitops_lab.deployers.deployer import Deployer, Memory
 from gitops_lab.engine.health import survey
+from gitops_lab.engine.inventory import dump, load
 from gitops_lab.errors import LabError, SyncError
 from gitops_lab.model import HealthStatus, Revision
 from gitops_lab.ports import Credentials
@@ -42,15 +43,15 @@ class PushDeployer(Deployer):
 
     # -- Memory: what CI keeps between pipelines; an inventory only if the policy prunes --------
 
-    memory = Memory()
-
     def recall(self) -> Memory:
         """What the last pipeline left in CI's storage."""
-        return self.memory
+        stored = self.storage
+        return Memory(stored.get("revision", ""), load(stored.get("inventory", "[]")))
 
     def remember(self, memory: Memory) -> None:
         """Keep it in CI's storage."""
-        self.memory = memory if self.policy.prune else Memory(memory.revision)
+        inventory = memory.inventory if self.policy.prune else {}
+        self.storage.update(inventory=dump(inventory), revision=memory.revision)
 
     # -- Step: run the pipeline's next stage ----------------------------------------------------
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git import Repo, SymbolicReference
-from git.exc import ODBError
+from git.exc import InvalidGitRepositoryError, NoSuchPathError, ODBError
 from git.objects.fun import tree_entries_from_data
 
+from gitops_lab.errors import ForgeError
 from gitops_lab.forge.command import environment, without_surroundings
 
 CACHED = 2048
@@ -52,11 +53,21 @@ class Database:
 
     Args:
         path: the bare repository.
+
+    Raises:
+        ForgeError: there is none.
     """
 
     def __init__(self, path: Path) -> None:
-        with without_surroundings():
-            self._repo = Repo(path, expand_vars=False)
+        try:
+            with without_surroundings():
+                self._repo = Repo(path, expand_vars=False)
+        except (InvalidGitRepositoryError, NoSuchPathError) as error:
+            raise ForgeError(
+                "this is no Git repository",
+                where=str(path),
+                fix="restore the folder from a copy, or remove it and begin anew",
+            ) from error
         self._repo.git.update_environment(
             **environment(), GIT_DIR=str(path), GIT_OBJECT_DIRECTORY=str(path / "objects")
         )

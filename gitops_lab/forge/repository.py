@@ -80,14 +80,25 @@ class Forge:
             raise ForgeError(
                 f"there is a repository {name!r} already", where=str(path), fix="choose another"
             )
-        git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(path))
-        with (path / "config").open("a") as config:
+        draft = path.with_name(f".{path.name}")
+        shutil.rmtree(draft, ignore_errors=True)
+        git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(draft))
+        with (draft / "config").open("a") as config:
             config.write(CONFIGURATION)
-        hooks = path / "hooks"
+        hooks = draft / "hooks"
         hooks.mkdir()
         shutil.copyfile(HOOK, hooks / HOOK.name)
         (hooks / HOOK.name).chmod(0o755)
-        self.repositories[name] = Repository(path, now=self.now, branch=branch)
+        draft.rename(path)  # there with all of it, or not there
+        return self.open(name, branch)
+
+    def open(self, name: str, branch: str = "main") -> Repository:
+        """A repository that is in the folder already.
+
+        Raises:
+            ForgeError: it is not there, or is none.
+        """
+        self.repositories[name] = Repository(self.root / f"{name}.git", now=self.now, branch=branch)
         return self.repositories[name]
 
     def close(self) -> None:

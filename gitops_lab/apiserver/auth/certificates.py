@@ -10,7 +10,6 @@ Keys and serial numbers are drawn from the operating system: a seed would let ot
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -34,6 +33,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gitops_lab.clock import EPOCH
 from gitops_lab.errors import LabError, UsageError
+from gitops_lab.files import write_private
 
 YEARS = 10
 """How long certificates are good for, as kubeadm's certificate authority is."""
@@ -172,16 +172,6 @@ class Authority:
             builder = builder.add_extension(hosts, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         return certificate.public_bytes(Encoding.PEM).decode(), _pem(key)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, at any moment; the old one stays until then."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def _host(host: str) -> x509.GeneralName:

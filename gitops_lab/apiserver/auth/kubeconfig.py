@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from gitops_lab.apiserver.auth.certificates import write_private
 from gitops_lab.errors import UsageError
+from gitops_lab.files import write_private
 from gitops_lab.model import Object
 
 

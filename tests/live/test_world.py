@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -11,18 +12,28 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import yaml
 
-from gitops_lab.live import LiveArm, LiveWorld, merged, rights
+from gitops_lab.cluster.kubeconfig import KubeconfigCluster
+from gitops_lab.errors import ClusterUnreachable, LabError
+from gitops_lab.live import LiveArm, LiveWorld
+from gitops_lab.live.arm import rights
+from gitops_lab.live.world import merged
+from gitops_lab.model import ObjectKey, named
 from gitops_lab.sandbox import ARMS
 from gitops_lab.state import StateFolder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BOOK = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: book\ndata:\n  page: '{page}'\n"
 PATIENCE = 60.0
 """How long something may take on a busy machine, in seconds, before it counts as not happening."""
@@ -42,6 +53,7 @@ class Shell:
             "XDG_STATE_HOME": str(folder / "state"),
             "KUBECONFIG": str(self.home / "none"),
         }
+        self.environment.pop("GIT_SSL_CAINFO", None)  # outranks what a clone knows
 
     def __call__(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         whole = [sys.executable, "-m", "gitops_lab", command, "--name", self.name, *arguments]
@@ -64,7 +76,7 @@ class Shell:
     def push(self, message: str, files: Mapping[str, str]) -> str:
         """Commit files to the sandbox's repository by `git push`, as anybody would; the commit."""
         clone = self.folder / f"clone-{message}"
-        self.git("clone", "-q", self.told("git-url").strip(), str(clone))
+        self.told("clone", str(clone))
         for path, text in files.items():
             (clone / path).write_text(text)
         self.git("-C", str(clone), "add", "-A")
@@ -89,6 +101,41 @@ class Shell:
             return seen["applied"] == f"main@sha1:{commit}" and bool(seen["in_sync"])
 
         eventually(is_synced)
+
+    def client(self, arm: str) -> KubeconfigCluster:
+        """The cluster as its administrator sees it, with the kubeconfig that is there now."""
+        config = self.folder / f"{arm}.kubeconfig"
+        if not config.exists():
+            shutil.copy(self.told("kubeconfig", arm).strip(), config)
+        return KubeconfigCluster(arm, config, cache=self.folder / f"{arm}.json")
+
+    def uids(self) -> dict[str, str]:
+        """The uid of each ConfigMap of each cluster."""
+        found = {}
+        for arm in self.state.description()["clusters"]:
+            client = self.client(arm)
+            for obj in client.list("", "ConfigMap"):
+                found[f"{arm} {ObjectKey.of(obj)}"] = obj["metadata"]["uid"]
+            client.close()
+        return found
+
+    def without_user(self) -> Path:
+        """The kubeconfig without its user: whoever uses it must say otherwise who they are."""
+        config = yaml.safe_load(Path(self.told("kubeconfig").strip()).read_text())
+        config["users"] = [{"name": user["name"], "user": {}} for user in config["users"]]
+        path = self.folder / "nobody.kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def instant(self) -> float:
+        """What time it is in the sandbox: when its newest object was made."""
+        client = self.client("pull")
+        client.apply(named("v1", "ConfigMap", "now", "default"), manager="watchmaker")
+        made = client.get(ObjectKey("", "ConfigMap", "default", "now"))
+        client.delete(ObjectKey("", "ConfigMap", "default", "now"))
+        client.close()
+        assert made is not None
+        return datetime.fromisoformat(made["metadata"]["creationTimestamp"]).timestamp()
 
     def kill(self) -> None:
         os.kill(self.state.description()["pid"], signal.SIGKILL)
@@ -142,7 +189,10 @@ def test_nobody_else_can_read_the_state(shell: Shell) -> None:
     assert others(shell.state.path) == 0
     for path in (shell.state.process, shell.state.kubeconfig, shell.state.log):
         assert others(path) == 0
-    assert not list(shell.state.path.rglob("*.key"))
+    kept = [path for path in shell.state.path.rglob("*") if path.suffix in (".key", ".log")]
+    assert len(kept) >= 2 * (2 + 1) + 2  # of two clusters and the Git server
+    for path in (*kept, *shell.state.path.glob("git-server/*")):
+        assert others(path) == 0, path
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
@@ -195,16 +245,164 @@ def test_only_who_knows_the_key_is_obeyed(shell: Shell) -> None:
     assert shell.state.is_alive
 
 
-def test_a_crash_is_noticed_and_told_and_up_recovers_with_the_same_repository(own: Shell) -> None:
-    own.told("up", "--speed", "50", "--arms", "pull")
+def test_a_crash_is_noticed_and_told_and_up_goes_on_where_it_was(own: Shell) -> None:
+    own.told("up", "--speed", "50", "--arms", "pull,push-on-commit")
     commit = own.push("one", {"book.yaml": BOOK.format(page=1)})
+    for arm in ("pull", "push-on-commit"):
+        own.await_sync(arm, commit)
+    before, uids = own.state.description(), own.uids()
     own.kill()
     for command in ("status", "pause", "kubectl", "git-url"):
         done = own(command)
         assert done.returncode == 1 and "ended unexpectedly" in done.stderr, command
-    again = own("up", "--speed", "50", "--arms", "pull")
+    again = own("up")
     assert again.returncode == 0 and "ended unexpectedly" in again.stderr
-    own.await_sync("pull", commit)
+    for part in ("clusters", "git", "speed"):
+        assert own.state.description()[part] == before[part]
+    assert uids.items() <= own.uids().items()
+    for arm in ("pull", "push-on-commit"):
+        own.await_sync(arm, commit)
+    assert own.told("logs").count("fetched") == 3  # the agent looks anew, CI knows what it did
+
+
+def test_acknowledged_writes_survive_kill_9_at_any_moment(own: Shell) -> None:
+    draws = Random(1)
+    own.told("up", "--arms", "pull", "--speed", "20")
+    url, git = own.state.description()["clusters"], own.told("git-url")
+    acknowledged: dict[str, tuple[str, str]] = {}
+    token = own.told("kubectl", "create", "token", "default") if shutil.which("kubectl") else ""
+    newest = 0
+    for kill in range(6):
+        client, ended = own.client("pull"), threading.Event()
+
+        def write(client: KubeconfigCluster, kill: int, ended: threading.Event) -> None:
+            with suppress(LabError):
+                for count in itertools.count():
+                    body = named("v1", "ConfigMap", f"k{kill}-{count}", "default")
+                    made = client.apply(body, manager="writer")["metadata"]
+                    acknowledged[made["name"]] = made["uid"], made["resourceVersion"]
+            ended.set()
+
+        before = len(acknowledged)
+        writer = threading.Thread(target=write, args=(client, kill, ended))
+        writer.start()
+        wanted = before + draws.randrange(1, 60)
+        eventually(lambda wanted=wanted: len(acknowledged) >= wanted)  # type: ignore[misc]
+        own.kill()
+        assert ended.wait(PATIENCE)
+        writer.join()
+        client.close()
+        assert own("up").returncode == 0
+        assert own.state.description()["clusters"] == url
+        assert own.told("git-url") == git
+        client = own.client("pull")
+        found = {obj["metadata"]["name"]: obj["metadata"] for obj in client.list("", "ConfigMap")}
+        client.close()
+        for name, made in acknowledged.items():
+            assert (found[name]["uid"], found[name]["resourceVersion"]) == made
+        revisions = [int(each["resourceVersion"]) for each in found.values()]
+        assert max(revisions) >= newest
+        newest = max(revisions)
+    if token:
+        assert "system:serviceaccount:default:default" in own.told(
+            "kubectl", "--kubeconfig", str(own.without_user()), "--token", token.strip(),
+            "auth", "whoami",
+        )  # fmt: skip
+
+
+def test_a_watch_goes_on_across_the_end_of_a_process(tmp_path: Path) -> None:
+    async def story() -> None:
+        seen = []
+        for _ in range(2):
+            world = LiveWorld(tmp_path, ["pull"], speed=50)
+            api = world.arms["pull"].cluster.simulated.api
+            accounts = api.registry.by_plural("", "v1", "serviceaccounts")
+            seen.append(api.watch(accounts, since="1").poll())
+            await world.start()
+            await world.stop()
+        before, after = seen
+        assert after[: len(before)] == before
+        assert "agent" in [event["object"]["metadata"]["name"] for event in after]
+
+    asyncio.run(story())
+
+
+def test_time_in_a_sandbox_never_goes_back(own: Shell) -> None:
+    own.told("up", "--arms", "pull", "--speed", "10000")
+    first = own.instant()
+    own.kill()
+    own.told("up", "--speed", "1")
+    second = own.instant()
+    own.kill()
+    own.told("up")
+    assert time.time() < first <= second <= own.instant()
+
+
+def test_a_sandbox_that_was_ended_kindly_goes_on_too(own: Shell) -> None:
+    own.told("up", "--arms", "pull", "--speed", "20")
+    uids = own.uids()
+    os.kill(own.state.description()["pid"], signal.SIGTERM)
+    eventually(lambda: not own.state.is_alive)
+    assert "goes on where it was" in own.told("up")
+    assert uids.items() <= own.uids().items()
+    assert own.state.description()["speed"] == 20
+
+
+def test_other_arms_are_another_sandbox(own: Shell) -> None:
+    own.told("up", "--arms", "pull")
+    os.kill(own.state.description()["pid"], signal.SIGTERM)
+    eventually(lambda: not own.state.is_alive)
+    done = own("up", "--arms", "pull,push-on-commit")
+    assert done.returncode == 2 and "is made of pull" in done.stderr
+    own.told("up", "--arms", "pull")
+
+
+def test_an_address_that_somebody_took_is_told_of(own: Shell) -> None:
+    own.told("up", "--arms", "pull")
+    before = own.state.description()["clusters"]["pull"]
+    own.kill()
+    with socket.create_server(("127.0.0.1", int(before.rpartition(":")[2]))):
+        done = own("up")
+    assert done.returncode == 0 and "cluster pull has moved" in done.stderr
+    after = own.state.description()["clusters"]["pull"]
+    assert after != before
+    assert after in Path(own.told("kubeconfig").strip()).read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("settings.json", "cannot be read"),
+        ("clusters/pull/pki/ca.key", "certificate authority cannot be read"),
+        ("git-server/tokens.json", "tokens of the Git server cannot be read"),
+        ("clusters/pull/store/000000000000.snapshot", "damaged"),
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_is_lost(own: Shell, file: str, text: str) -> None:
+    own.told("up", "--arms", "pull")
+    own.kill()
+    path = own.state.path / file
+    whole = path.read_bytes()
+    path.write_bytes(b"{" + whole[1:] if whole[:1] != b"{" else b"[" + whole[1:])
+    done = own("up")
+    assert done.returncode == 1
+    assert (
+        text in done.stderr and str(path.parent) in done.stderr and "Traceback" not in done.stderr
+    )
+    path.write_bytes(whole)
+    assert own("up").returncode == 0
+
+
+def test_a_cluster_that_is_cut_off_is_so_for_those_outside(shell: Shell) -> None:
+    client = shell.client("pull+self-heal")
+    assert "[cut off]" in shell.told("disconnect", "pull+self-heal")
+    try:
+        with pytest.raises(ClusterUnreachable):
+            client.list("", "Namespace")
+    finally:
+        assert "[cut off]" not in shell.told("reconnect")
+    assert client.list("", "Namespace")
+    client.close()
 
 
 def test_down_removes_every_trace_also_after_a_crash_and_twice_is_harmless(own: Shell) -> None:
@@ -232,7 +430,7 @@ def test_a_reset_keeps_the_arms_and_nothing_else(own: Shell) -> None:
     after = own.state.description()
     assert after["pid"] != before["pid"]
     assert (list(after["clusters"]), after["speed"]) == (["pull"], 50)
-    assert own.git("ls-remote", own.told("git-url").strip()) == ""
+    assert own.git("ls-remote", own.told("git-url", "--folder").strip()) == ""
 
 
 def test_a_wrong_arm_or_speed_leaves_nothing_behind(own: Shell) -> None:

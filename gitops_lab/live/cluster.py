@@ -1,0 +1,153 @@
+"""A simulated cluster behind HTTPS, which outlives its process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens
+from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
+from gitops_lab.apiserver.auth.roles import bootstrap_rbac
+from gitops_lab.apiserver.auth.users import split_account
+from gitops_lab.apiserver.http.server import Server
+from gitops_lab.apiserver.persistence import Log
+from gitops_lab.clock import WallClock
+from gitops_lab.cluster.simulated import SimulatedCluster
+from gitops_lab.live.listening import listen
+from gitops_lab.model import Object
+from gitops_lab.ports import Credentials
+
+TOKEN_SECONDS = 365 * 86_400
+"""How long an agent's token is good. In a real cluster the kubelet renews it every hour."""
+
+
+class LiveCluster:
+    """A simulated cluster behind HTTPS on loopback, at two addresses.
+
+    The one outside may be cut off (`simulated.reachable`); the one inside always answers.
+
+    Args:
+        name: what people call it.
+        folder: where its objects and keys are kept; it goes on with those that are there.
+        clock: tells it the time.
+        random: draws what a cluster draws.
+        tell: is told, in a sentence, what people should know and nobody is refused for.
+
+    Raises:
+        LabError: what is kept is damaged, or another process uses it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        clock: WallClock,
+        random: Random,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.name, self.folder, self.clock, self._tell = name, folder, clock, tell
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.authority = kept_authority(folder / "pki", now=clock.wall())
+        self._log = Log(folder / "store", tell=tell)
+        self.simulated = SimulatedCluster(
+            name,
+            clock=clock,
+            random=random,
+            store=self._log.store,
+            certificate=self.authority.ca_pem,
+        )
+        api = self.simulated.api
+        bootstrap_rbac(api)
+        self.tokens = Tokens(self.authority.token_key, api.store, rng=random)
+        authenticator, authorizer = Authenticator(self.tokens), Authorizer(api.store)
+        self._outside, self._inside = (
+            Server(
+                api,
+                authority=self.authority,
+                authenticator=authenticator,
+                authorizer=authorizer,
+                now=clock.now,
+                reachable=reachable,
+                applications=self.simulated.applications,
+            )
+            for reachable in (lambda: self.simulated.reachable, lambda: True)
+        )
+        self.ports = (0, 0)
+        """Where it listens: to those outside, and to those inside."""
+
+    async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
+        """Begin to listen.
+
+        Args:
+            ports: where it listened before, if it did; others, if these are taken.
+        """
+        self.ports = (
+            await listen(self._outside, ports[0], what=f"cluster {self.name}", tell=self._tell),
+            await listen(
+                self._inside, ports[1], what=f"the inside of {self.name}", tell=self._tell
+            ),
+        )
+
+    async def stop(self) -> None:
+        """End every connection, and let go of what is kept."""
+        await self._outside.stop()
+        await self._inside.stop()
+        self._log.close()
+
+    @property
+    def url(self) -> str:
+        """The address outside the cluster."""
+        return f"https://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def inside_url(self) -> str:
+        """The address inside the cluster."""
+        return f"https://127.0.0.1:{self.ports[1]}"
+
+    def admin(self) -> Object:
+        """A kubeconfig whose holder may do everything."""
+        certificate = self.authority.issue_client("admin", ("system:masters",))
+        return kubeconfig(
+            self.url,
+            self.authority.ca_pem,
+            certificate=certificate,
+            cluster=self.name,
+            user=f"{self.name}-admin",
+        )
+
+    def credentials(self, holder: Credentials) -> Object:
+        """A kubeconfig for a deployer: a certificate for a pipeline, a token for an agent.
+
+        Args:
+            holder: who it is, and from which side it comes; an agent's ServiceAccount exists.
+        """
+        account = split_account(holder.user)
+        if account is None:
+            proof: dict[str, Any] = {"certificate": self.authority.issue_client(holder.user)}
+        else:
+            now = self.clock.now()
+            proof = {"token": self.tokens.issue(*account, now=now, seconds=TOKEN_SECONDS)}
+        url = self.inside_url if holder.inside else self.url
+        return kubeconfig(url, self.authority.ca_pem, cluster=self.name, user=holder.user, **proof)
+
+
+def kept_authority(folder: Path, *, now: float) -> Authority:
+    """The authority that a folder keeps; a new one if there is none.
+
+    Args:
+        folder: there with all of it, or not there.
+        now: the time on the wall, in seconds since the Unix epoch: clients compare with theirs.
+
+    Raises:
+        LabError: what is kept is damaged.
+    """
+    if folder.exists():
+        return Authority.load(folder)
+    authority = Authority.create(now=now)
+    draft = folder.with_suffix(".draft")
+    authority.save(draft)
+    draft.rename(folder)
+    return authority

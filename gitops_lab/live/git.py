@@ -1,0 +1,129 @@
+"""The sandbox's Git server: repositories over HTTPS, and what a person's `git` must know of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from gitops_lab.apiserver.http.server import tls
+from gitops_lab.errors import LabError
+from gitops_lab.files import write_private
+from gitops_lab.forge import Forge
+from gitops_lab.forge.accounts import EVERY, Accounts, Right
+from gitops_lab.forge.smart_http import GitServer, url
+from gitops_lab.live.cluster import kept_authority
+from gitops_lab.live.listening import listen
+
+LEARNER = "learner"
+"""The account of the person whose sandbox it is; it may read and write every repository."""
+
+READ: Mapping[str, Right] = {EVERY: "read"}
+WRITE: Mapping[str, Right] = {EVERY: "write"}
+
+
+class LiveGit:
+    """A forge behind HTTPS on loopback, with an account for the learner and one for each deployer.
+
+    Args:
+        forge: the repositories.
+        folder: where its keys and tokens are kept; it goes on with those that are there.
+        readers: the names of the accounts that may read and nothing else.
+        wall: the time on the wall, in seconds since the Unix epoch.
+        tell: is told, in a sentence, what people should know and nobody is refused for.
+
+    Raises:
+        LabError: what is kept is damaged.
+    """
+
+    def __init__(
+        self,
+        forge: Forge,
+        folder: Path,
+        *,
+        readers: Iterable[str],
+        wall: float,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.folder, self._tell = folder, tell
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.authority = kept_authority(folder / "pki", now=wall)
+        self.tokens = self._kept_tokens([LEARNER, *readers])
+        accounts = Accounts()
+        for name, token in self.tokens.items():
+            accounts.add(name, token, WRITE if name == LEARNER else READ)
+        self._server = GitServer(forge, accounts, tls=self._tls())
+        self.port = 0
+
+    async def start(self, port: int = 0) -> None:
+        """Begin to listen, at the port where it listened before if it did."""
+        self.port = await listen(self._server, port, what="the Git server", tell=self._tell)
+        self._write_configuration()
+
+    async def stop(self) -> None:
+        """Let pushes under way come to their end, and end every other connection."""
+        await self._server.stop()
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    def url(self, repository: str) -> str:
+        """The address of a repository for `git clone`; the learner's account is in it."""
+        return url(self.address, repository, account=LEARNER)
+
+    @property
+    def configuration(self) -> Path:
+        """A file for `git clone --config include.path=…`: whom to trust, and the learner's token.
+
+        The clone remembers it, so that fetch and push work, too; nobody's own configuration is
+        touched, and no credential helper of theirs gets the token.
+        """
+        return self.folder / "gitconfig"
+
+    def _write_configuration(self) -> None:
+        authority, credentials = self.folder / "pki" / "ca.crt", self.folder / "credentials"
+        write_private(credentials, f"https://{LEARNER}:{self.tokens[LEARNER]}@{self.address}\n")
+        write_private(
+            self.configuration,
+            f'[http "https://{self.address}/"]\n'
+            f"\tsslCAInfo = {_quoted(authority)}\n"
+            "\tproxy =\n"  # loopback is behind none
+            f'[credential "https://{self.address}"]\n'
+            "\thelper =\n"  # forget those of the user
+            f"\thelper = {_quoted(f'store --file={_shell(credentials)}')}\n",
+        )
+
+    def _kept_tokens(self, names: Iterable[str]) -> dict[str, str]:
+        """A token for each account: those that are kept, and new ones for new accounts."""
+        path = self.folder / "tokens.json"
+        try:
+            kept = json.loads(path.read_text()) if path.exists() else {}
+            tokens = {name: str(kept.get(name) or secrets.token_urlsafe(24)) for name in names}
+        except (ValueError, AttributeError) as error:
+            raise LabError(
+                f"the tokens of the Git server cannot be read: {error}",
+                where=str(path),
+                fix="remove the file: the Git server draws new ones",
+            ) from error
+        if tokens != kept:
+            write_private(path, json.dumps(tokens))
+        return tokens
+
+    def _tls(self) -> ssl.SSLContext:
+        context = tls(self.authority, ("127.0.0.1", "localhost"))
+        context.verify_mode = ssl.CERT_NONE  # here, people prove with a token who they are
+        return context
+
+
+def _quoted(value: object) -> str:
+    """A value as Git's configuration wants it."""
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _shell(path: Path) -> str:
+    """A path as Git's shell wants it: helpers are run by it."""
+    return "'" + str(path).replace("'", "'\\''") + "'"

@@ -1,0 +1,39 @@
+"""Listening on loopback where one listened before, so that addresses stay what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Listener(Protocol):
+    """A server that can listen at a port of its own, or at a given one."""
+
+    async def start(self, host: str = ..., port: int = ...) -> int:
+        """Listen; the port. Raises OSError if it is taken."""
+
+    async def stop(self) -> None:
+        """Listen no more."""
+
+
+async def listen(listener: Listener, port: int, *, what: str, tell: Callable[[str], None]) -> int:
+    """Listen at a port, or at any other if somebody has taken it since.
+
+    Args:
+        listener: the server.
+        port: where it listened before; 0 if it never did.
+        what: what is at this address, for whoever must be told that it moved.
+        tell: tells them.
+
+    Returns:
+        The port.
+    """
+    try:
+        return await listener.start("127.0.0.1", port)
+    except OSError:
+        if not port:
+            raise
+        await listener.stop()
+    found = await listener.start("127.0.0.1", 0)
+    tell(f"{what} has moved: another program listens at its port {port}; it is at {found} now")
+    return found

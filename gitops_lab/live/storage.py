@@ -1,0 +1,53 @@
+"""What CI keeps between two pipelines, in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+from gitops_lab.errors import LabError
+from gitops_lab.files import write_private
+
+
+class Storage(MutableMapping[str, str]):
+    """Names and texts; each change is in the file before anybody can count on it.
+
+    Args:
+        path: the file; it need not exist.
+
+    Raises:
+        LabError: the file is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._texts: dict[str, str] = dict(json.loads(path.read_text()))
+        except FileNotFoundError:
+            self._texts = {}
+        except (ValueError, TypeError) as error:
+            raise LabError(
+                f"what CI kept cannot be read: {error}",
+                where=str(path),
+                fix="remove the file: then nothing that Git dropped before now is pruned",
+            ) from error
+
+    def __getitem__(self, name: str) -> str:
+        return self._texts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __setitem__(self, name: str, text: str) -> None:
+        self._write({**self._texts, name: text})
+
+    def __delitem__(self, name: str) -> None:
+        self._write({other: text for other, text in self._texts.items() if other != name})
+
+    def _write(self, texts: dict[str, str]) -> None:
+        write_private(self._path, json.dumps(texts))
+        self._texts = texts

@@ -1,0 +1,246 @@
+"""The live world: the sandbox on the wall's clock, its clusters behind HTTPS, its repository open.
+
+It is wired like `gitops_lab.sandbox`, with two differences. People come in from outside, with
+kubectl and git. And the deployers are outside, too: each reaches its cluster over HTTPS, with its
+own credentials and no more rights than those, by the adapter that serves real clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any
+
+from gitops_lab.apiserver.auth.kubeconfig import write
+from gitops_lab.clock import WallClock
+from gitops_lab.errors import ForgeError, UsageError
+from gitops_lab.files import write_private
+from gitops_lab.forge import Forge, Repository
+from gitops_lab.journal import Journal
+from gitops_lab.live.arm import LiveArm, in_cluster
+from gitops_lab.live.git import LiveGit
+from gitops_lab.model import Object, Revision
+from gitops_lab.sandbox import BRANCH, described
+
+REPOSITORY = "app"
+"""What the sandbox's repository is called."""
+
+POLL = 0.05
+"""Time between two looks for pushes that came by `git push`, in seconds on the wall."""
+
+NOTE = 1.0
+"""Time between two notes of how far the clock is ahead, in seconds on the wall."""
+
+
+class LiveWorld:
+    """A sandbox on the wall's clock: one repository, and one cluster for each arm.
+
+    Args:
+        folder: where it keeps what it must keep; it goes on with what an older process left there.
+        arms: names of standard arms.
+        speed: how many seconds pass in it while one passes on the wall.
+
+    Raises:
+        UsageError: an arm that does not exist, the same arm twice, or a speed not above zero.
+        LabError: what is kept is damaged.
+    """
+
+    def __init__(self, folder: Path, arms: Sequence[str], *, speed: float = 1.0) -> None:
+        chosen = described(arms)
+        self.folder = folder
+        self.notes: list[str] = []
+        """What people should know of how this world came up, in sentences."""
+        self._lead = Lead(folder / "lead")
+        self.clock = WallClock(speed=speed, lead=self._lead.read())
+        self.journal = Journal(self.clock)
+        self._seed = SystemRandom().getrandbits(64)
+        self._written = 0
+        self._path = folder / "git" / f"{REPOSITORY}.git"
+        forge = Forge(self._path.parent, now=self.clock.now)
+        there = self._path.exists()
+        self.repository = (forge.open if there else forge.create)(REPOSITORY, BRANCH)
+        self.git = LiveGit(
+            forge,
+            folder / "git-server",
+            readers=[in_cluster(each) for each in chosen],
+            wall=self.clock.wall(),
+            tell=self.notes.append,
+        )
+        self.arms = {each.name: LiveArm(each, self) for each in chosen}
+
+    def random(self, name: str) -> Random:
+        """A source of draws of its own for each part."""
+        return Random(f"{self._seed}/{name}")
+
+    def open_repository(self) -> Repository:
+        """The repository, read independently of anybody else who reads it."""
+        return Repository(self._path, now=self.clock.now, branch=BRANCH)
+
+    def __getitem__(self, arm: str) -> LiveArm:
+        if arm not in self.arms:
+            raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(self.arms)}")
+        return self.arms[arm]
+
+    async def start(self, ports: Mapping[str, Any] | None = None) -> None:
+        """Open the Git server and every cluster, and write the learner's kubeconfig.
+
+        Args:
+            ports: what `ports` was before, if anything listened before.
+        """
+        ports = ports or {}
+        await self.git.start(ports.get("git", 0))
+        for arm in self.arms.values():
+            outside, inside = ports.get("clusters", {}).get(arm.name, (0, 0))
+            await arm.start((outside, inside))
+        write(merged(arm.cluster.admin() for arm in self.arms.values()), self.folder / "kubeconfig")
+        self._whole_lines()
+        self._deliver(self.clock.now())
+        self._remind()
+        self.clock.drive("lead", self._keep_lead)
+        self.clock.drive("forge", self._deliver)
+        self.clock.after_each.append(self._look)
+
+    async def run(self) -> None:
+        """Let time pass until this is cancelled."""
+        await self.clock.run()
+
+    async def stop(self) -> None:
+        """End every connection, and every wait for one."""
+        await self.git.stop()
+        for arm in self.arms.values():
+            await arm.stop()
+        self._write()
+
+    # -- what people ask of it ------------------------------------------------------------------
+
+    def description(self) -> dict[str, Any]:
+        """Where everything is, as JSON values."""
+        return {
+            "speed": self.clock.speed,
+            "git": self.git.url(REPOSITORY),
+            "git_folder": self.repository.url,
+            "git_configuration": str(self.git.configuration),
+            "clusters": {arm.name: arm.cluster.url for arm in self.arms.values()},
+            "notes": self.notes,
+        }
+
+    @property
+    def ports(self) -> dict[str, Any]:
+        """Where everything listens, as JSON values: what `start` wants to know next time."""
+        clusters = {arm.name: arm.cluster.ports for arm in self.arms.values()}
+        return {"git": self.git.port, "clusters": clusters}
+
+    def status(self) -> dict[str, Any]:
+        """What is true of every arm, as JSON values."""
+        self._look()
+        return {**self.description(), "arms": [arm.status() for arm in self.arms.values()]}
+
+    def pause(self, *arms: str) -> None:
+        """Pause the deployers of these arms, or of all."""
+        for arm in [self[name] for name in arms or self.arms]:
+            arm.pause()
+
+    def resume(self, *arms: str) -> None:
+        """Resume the deployers of these arms, or of all."""
+        for arm in [self[name] for name in arms or self.arms]:
+            arm.resume()
+
+    def disconnect(self, *arms: str) -> None:
+        """Cut the clusters of these arms, or of all, off from outside."""
+        for arm in [self[name] for name in arms or self.arms]:
+            arm.disconnect()
+
+    def reconnect(self, *arms: str) -> None:
+        """Let the clusters of these arms, or of all, be reached from outside again."""
+        for arm in [self[name] for name in arms or self.arms]:
+            arm.reconnect()
+
+    async def step(self, arm: str) -> list[str]:
+        """Step one deployer by hand; what it did, line by line."""
+        return await self[arm].step()
+
+    # -- what goes on by itself -----------------------------------------------------------------
+
+    def _deliver(self, now: float) -> float:
+        """Drain the hook's spool: each push reaches every arm once."""
+        try:
+            for event in self.repository.spool.drain():
+                self.journal.record(
+                    "forge", "pushed", event.after[:7], branch=event.branch, forced=event.forced
+                )
+                if event.branch != BRANCH or event.deleted:
+                    continue
+                for arm in self.arms.values():
+                    arm.observer.moved()
+                    arm.notify(Revision(event.branch, event.after))
+        except ForgeError as error:
+            self.journal.record("forge", "missed", "", str(error))
+        return now + POLL * self.clock.speed
+
+    def _remind(self) -> None:
+        """Tell of a commit whose deployment nobody may have heard of, or nobody brought to an end.
+
+        A process that ends takes with it what its deployers had been told.
+        """
+        tip = self.repository.tip()
+        for arm in self.arms.values():
+            if tip and not arm.was_told and arm.deployer.applied != str(Revision(BRANCH, tip)):
+                arm.notify(Revision(BRANCH, tip))
+
+    def _keep_lead(self, now: float) -> float:
+        """Keep the lead that the clock will have when this is called again, and then some."""
+        self._lead.write(self.clock.lead(3 * NOTE))
+        return now + NOTE * self.clock.speed
+
+    def _look(self, _: float = 0) -> None:
+        for arm in self.arms.values():
+            arm.look()
+        self._write()
+
+    def _whole_lines(self) -> None:
+        """Cut off what a process that was killed wrote of an entry, but did not finish."""
+        with suppress(FileNotFoundError), (self.folder / "journal.jsonl").open("rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+    def _write(self) -> None:
+        """Append to the journal's file what is new."""
+        entries = self.journal.since(self._written)
+        if entries:
+            self._written += len(entries)
+            with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
+                file.writelines(entry.to_json() + "\n" for entry in entries)
+
+
+class Lead:
+    """How far the sandbox's clock is ahead of the wall, in a file.
+
+    A sandbox that ran fast goes on where it was, and time in it never goes back, though a process
+    that is killed cannot say when that happened: what is kept is the lead that will be reached.
+
+    Args:
+        path: the file; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> float:
+        """The lead in seconds; none if nothing is kept, or nothing that makes sense."""
+        try:
+            lead = float(self._path.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0.0
+        return lead if 0 <= lead < float("inf") else 0.0
+
+    def write(self, lead: float) -> None:
+        """Keep it."""
+        write_private(self._path, repr(max(lead, 0.0)))
+
+
+def merged(configs: Iterable[Object]) -> Object:
+    """One kubeconfig with the contexts of several; the first one's is the current one."""
+    first, *others = configs
+    lists = ("clusters", "users", "contexts")
+    return {**first, **{part: [e for c in (first, *others) for e in c[part]] for part in lists}}
