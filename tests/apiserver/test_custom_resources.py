@@ -673,19 +673,6 @@ def test_a_cluster_scoped_kind_has_no_namespace(world: CustomWorld) -> None:
     assert "namespace" not in world.create(NIGHTLY)["metadata"]
 
 
-def test_rules_that_are_not_evaluated_are_told_of(world: CustomWorld) -> None:
-    told: list[str] = []
-    world.api.warn = told.append
-    rule = {"x-kubernetes-validations": [{"rule": "self.replicas > 1"}]}
-    world.define(crd(version({**SPEC, **rule})))
-    assert told == [
-        f"{NAME}, version v1: the rules (x-kubernetes-validations) of spec are not evaluated here; "
-        "what they forbid is accepted"
-    ]
-    world.patch("CustomResourceDefinition", NAME, {"metadata": {"labels": {"a": "b"}}})
-    assert len(told) == 1
-
-
 def test_a_conversion_webhook_that_is_not_called_is_told_of(world: CustomWorld) -> None:
     told: list[str] = []
     world.api.warn = told.append
@@ -936,4 +923,4 @@ def test_what_was_decoded_and_defaulted_once_stays_as_it_is(obj: Object) -> None
 @settings(max_examples=150, deadline=None)
 @given(objects)
 def test_an_object_that_did_not_change_is_never_refused(obj: Object) -> None:
-    assert not list(custom.custom_object(obj, copied(obj), SHAPE.schema))
+    assert not list(custom.custom_object(obj, copied(obj), SHAPE))

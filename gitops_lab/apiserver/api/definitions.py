@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from gitops_lab.apiserver.admission import structural
-from gitops_lab.apiserver.admission.validation import custom
 from gitops_lab.apiserver.resources import ALL_VERBS, Resource, ScalePaths
 from gitops_lab.model import Object
 
@@ -101,11 +100,3 @@ def warnings(definition: Object) -> Iterator[str]:
     name, spec = definition["metadata"].get("name", ""), definition.get("spec") or {}
     if (spec.get("conversion") or {}).get("strategy") == "Webhook":
         yield f"{name}: the conversion webhook is not called here; only the apiVersion is converted"
-    for version in spec.get("versions") or ():
-        schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
-        for path in custom.rules(schema):
-            yield (
-                f"{name}, version {version.get('name', '')}: the rules "
-                f"(x-kubernetes-validations) of {path} are not evaluated here; "
-                "what they forbid is accepted"
-            )

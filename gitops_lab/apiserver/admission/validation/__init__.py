@@ -109,7 +109,7 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
     )
     rule = RULES.get(kind)
     if resource.schema is not None:
-        errors += custom.custom_object(obj, old, resource.schema.schema)
+        errors += custom.custom_object(obj, old, resource.schema)
     elif rule is not None and (old is None or not _same_body(obj, old)):
         errors += rule(obj, old)
     if errors:

@@ -4,8 +4,7 @@ A value that an update leaves as it was is not looked at again, so that an objec
 invalid when its schema changed can still be written (CRDValidationRatcheting, Kubernetes 1.33).
 
 Source: apiextensions-apiserver `pkg/apiserver/validation`, and the messages of kube-openapi
-`pkg/validation` (Kubernetes 1.37). Of the formats, ISBNs and credit card numbers are not checked;
-neither are rules in CEL (`x-kubernetes-validations`), of which the server warns.
+`pkg/validation` (Kubernetes 1.37). Of the formats, ISBNs and credit card numbers are not checked.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from gitops_lab.apiserver.admission.validation import names
+from gitops_lab.apiserver.admission.validation import names, rules
 from gitops_lab.apiserver.admission.validation.field import (
     Errors,
     FieldError,
@@ -31,6 +30,7 @@ from gitops_lab.apiserver.admission.validation.field import (
     required,
     too_long,
 )
+from gitops_lab.apiserver.schema import Node
 from gitops_lab.model import Object
 
 Schema = Mapping[str, Any]
@@ -39,9 +39,31 @@ _NOTHING = object()
 """Stands for the value before, where there was none."""
 
 
-def custom_object(obj: Object, old: Object | None, schema: Schema) -> Errors:
-    """A custom object and the schema of its kind."""
-    yield from value(obj, schema, "", _NOTHING if old is None else old)
+_BLOCKING = frozenset(
+    {
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    }
+)
+"""Faults that leave nothing to ask rules about."""
+
+
+def custom_object(obj: Object, old: Object | None, type_: Node) -> Errors:
+    """A custom object, and the schema and the rules of its kind."""
+    faults = list(value(obj, type_.schema, "", _NOTHING if old is None else old))
+    yield from faults
+    if _BLOCKING.isdisjoint(fault.reason for fault in faults):
+        yield from rules.custom_object(obj, old, type_)
+    elif rules.of(type_) is not None:
+        yield invalid(
+            "<nil>",
+            None,
+            "some validation rules were not checked because the object was invalid; "
+            "correct the existing errors to complete validation",
+        )
 
 
 def value(given: Any, schema: Schema, path: str, before: Any = _NOTHING) -> Errors:
@@ -346,16 +368,3 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
     },
 }
 """Whether a text is of a format; formats that are not here say nothing."""
-
-
-def rules(schema: Any, path: str = "") -> Iterator[str]:
-    """The places below a schema that have rules in CEL, as paths of the objects' fields."""
-    if not isinstance(schema, Mapping):
-        return
-    if schema.get("x-kubernetes-validations"):
-        yield path or "the object"
-    properties = schema.get("properties")
-    for name, inner in properties.items() if isinstance(properties, Mapping) else ():
-        yield from rules(inner, _below(path, name))
-    yield from rules(schema.get("items"), f"{path}[*]")
-    yield from rules(schema.get("additionalProperties"), _below(path, "*"))

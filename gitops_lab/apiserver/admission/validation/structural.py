@@ -4,7 +4,7 @@ A structural schema says of every place, once and for all, what is there; altern
 anyOf, oneOf, not) may only restrict it further. So the server can tell which fields are unknown.
 
 Source: apiextensions-apiserver `pkg/apiserver/schema/validation.go` and
-`pkg/apis/apiextensions/validation` (Kubernetes 1.37). Rules in CEL are not looked at.
+`pkg/apis/apiextensions/validation` (Kubernetes 1.37). Its rules in CEL: see `rules`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_lab.apiserver.admission.validation import custom
+from gitops_lab.apiserver.admission.validation import custom, rules
 from gitops_lab.apiserver.admission.validation.field import (
     Errors,
     FieldError,
@@ -70,15 +70,22 @@ def root(schema: Schema, path: str) -> Errors:
     yield from _place(schema, path, "")
 
 
-def _place(schema: Schema, path: str, where: str) -> Errors:
-    """One place of a schema; `where` says what kind of place, nothing for the root."""
-    faults = list(_faults(schema, path, where))
+def _place(schema: Schema, path: str, where: str, *, has_past: bool = True) -> Errors:
+    """One place of a schema.
+
+    Args:
+        schema: of the place.
+        path: of the schema.
+        where: what kind of place it is, nothing for the root.
+        has_past: whether an update tells which value was there before.
+    """
+    faults = list(_faults(schema, path, where, has_past))
     yield from faults
     if "default" in schema and not faults:
         yield from custom.value(schema["default"], schema, f"{path}.default")
 
 
-def _faults(schema: Schema, path: str, where: str) -> Errors:
+def _faults(schema: Schema, path: str, where: str, has_past: bool) -> Errors:
     yield from _keywords(schema, path)
     yield from _type(schema, path, where)
     yield from _lists(schema, path)
@@ -87,11 +94,21 @@ def _faults(schema: Schema, path: str, where: str) -> Errors:
             yield from _restriction(inner, schema, f"{path}.{name}[{index}]", path)
     if "not" in schema:
         yield from _restriction(schema["not"], schema, f"{path}.not", path)
+    is_root = not where or bool(schema.get(_EMBEDDED))
+    yield from rules.definition(schema, path, is_root=is_root, has_past=has_past)
+    has_past = has_past and _tells_apart(schema)
     for at, inner, what in _children(schema, path):
         faults = check(dict(inner), _schema()).invalid
         yield from (FieldError(fault.reason, at, fault.message) for fault in faults)
         if not faults:
-            yield from _place(inner, at, what)
+            yield from _place(inner, at, what, has_past=has_past)
+
+
+def _tells_apart(schema: Schema) -> bool:
+    """Whether what is in a place can be found again after an update."""
+    if schema.get("type") == "array":
+        return schema.get(_LIST_TYPE) == "map"
+    return schema.get("x-kubernetes-map-type") != "atomic"
 
 
 def _schema() -> Node:
