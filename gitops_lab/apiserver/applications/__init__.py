@@ -48,6 +48,14 @@ class Applications:
         """What runs in a pod."""
         return self._kubelet.processes(namespace, pod)
 
+    def check_listens(self, place: Place) -> None:
+        """Somebody listens at a port of a pod.
+
+        Raises:
+            Unreachable: nobody does.
+        """
+        self._listening(place)
+
     def send(self, place: Place, request: Request, *, client: str) -> Response:
         """Send a request to a port of a pod.
 
@@ -59,9 +67,7 @@ class Applications:
         Raises:
             Unreachable: nobody listens there.
         """
-        process = listening(self.processes(place.namespace, place.pod), place.port)
-        if process is None:
-            raise refused(f"{place.ip}:{place.port}")
+        process = self._listening(place)
         response, now = respond(process, request), self._now()
         self.lines.write(process.container_id, now, access(client, request, response, now))
         return response
@@ -98,6 +104,12 @@ class Applications:
             raise Unreachable(spoken, "i/o timeout", is_silent=True)
         client = (pod.get("status") or {}).get("podIP", "127.0.0.1")
         return address.ip, self.send(place, request, client=client)
+
+    def _listening(self, place: Place) -> Process:
+        process = listening(self.processes(place.namespace, place.pod), place.port)
+        if process is None:
+            raise refused(f"{place.ip}:{place.port}")
+        return process
 
     def _behind(self, service: Object, port: int) -> Place | None:
         metadata, name = service["metadata"], port_name(service, port)

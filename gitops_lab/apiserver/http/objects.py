@@ -12,11 +12,12 @@ from gitops_lab.apiserver.api.pages import token
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
 from gitops_lab.apiserver.applications import Applications
-from gitops_lab.apiserver.http import bodies, documents, logs, negotiation, proxy, queries
+from gitops_lab.apiserver.http import bodies, connect, documents, logs, negotiation, queries
 from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning_lines
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.http.duplicates import findings
 from gitops_lab.apiserver.http.routes import Route
+from gitops_lab.apiserver.http.upgrade import Session
 from gitops_lab.apiserver.http.watches import Watching
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.errors import ApiError
@@ -47,7 +48,7 @@ class Objects:
         self._api, self._review, self._now = api, review, now
         self._applications = applications
 
-    def answer(self, route: Route, call: Call) -> Answer | Watching:
+    def answer(self, route: Route, call: Call) -> Answer | Watching | Session:
         """What a request is answered.
 
         Raises:
@@ -64,8 +65,8 @@ class Objects:
             if route.name:
                 raise documents.not_found()
             raise refusals.method_not_allowed()
-        if route.subresource == "proxy" and self._applications and resource.namespaced:
-            return proxy.proxied(self._applications, route, call)
+        if self._applications is not None and connect.leads_to_application(route):
+            return connect.connected(self._applications, route, call)
         warnings: list[str] = []
         self._api.warn = warnings.append
         try:

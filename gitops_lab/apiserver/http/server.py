@@ -33,7 +33,15 @@ from gitops_lab.apiserver.auth.creation import CreationCheck
 from gitops_lab.apiserver.auth.escalation import EscalationCheck
 from gitops_lab.apiserver.auth.reviews import review
 from gitops_lab.apiserver.auth.users import ANONYMOUS, User
-from gitops_lab.apiserver.http import bodies, documents, exposition, routes, watches
+from gitops_lab.apiserver.http import (
+    bodies,
+    connect,
+    documents,
+    exposition,
+    routes,
+    upgrade,
+    watches,
+)
 from gitops_lab.apiserver.http.answers import Answer, refusal
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.http.connections import Connections
@@ -41,6 +49,7 @@ from gitops_lab.apiserver.http.metrics import Counted, Family, Tally, question
 from gitops_lab.apiserver.http.objects import Objects
 from gitops_lab.apiserver.http.queries import Query
 from gitops_lab.apiserver.http.routes import Route
+from gitops_lab.apiserver.http.upgrade import Session
 from gitops_lab.apiserver.http.watches import Watching
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.errors import ApiError
@@ -51,6 +60,9 @@ MOST_REQUESTS = 400
 
 MOST_WATCHES = 2_000
 """How many watches may be open."""
+
+MOST_SESSIONS = 200
+"""How many connections into pods may be open."""
 
 COMPRESS_FROM = 128 * 1024
 """Answers of more bytes are compressed for clients that allow it. Source: apiserver
@@ -122,6 +134,8 @@ class Server:
         self._requests = 0
         self.watches = 0
         """How many watches are open."""
+        self.sessions = 0
+        """How many connections into pods are open."""
 
     async def start(
         self, host: str = "127.0.0.1", port: int = 0, *, names: Sequence[str] = ()
@@ -191,9 +205,13 @@ class Server:
             outcome = refusal(ApiError(500, "InternalError", "an error on the server"))
         if isinstance(outcome, Watching):
             return await self._stream(request, outcome)
+        if isinstance(outcome, Session):
+            return await self._upgrade(request, outcome)
         return await _whole(request, outcome)
 
-    async def _outcome(self, request: web.BaseRequest, counted: Counted) -> Answer | Watching:
+    async def _outcome(
+        self, request: web.BaseRequest, counted: Counted
+    ) -> Answer | Watching | Session:
         if self._requests >= MOST_REQUESTS:
             raise refusals.too_many_requests("too many requests, please try again later", wait=1)
         self._requests += 1
@@ -249,6 +267,8 @@ class Server:
         decision = self._authorizer.allows(user, attributes)
         if not decision.allowed:
             raise self._authorizer.forbidden(user, attributes, decision)
+        if route is not None and route.subresource in connect.CREATES and route.verb == "get":
+            self._check_allowed(user, replace(route, verb="create"), call)
 
     def _review(self, resource: Resource, body: Object, route: Route, call: Call) -> Object:
         if route.subresource == "token":
@@ -263,6 +283,22 @@ class Server:
             namespace=route.namespace,
             now=self._now(),
         )
+
+    async def _upgrade(self, request: web.BaseRequest, session: Session) -> web.StreamResponse:
+        self.sessions += 1
+        try:
+            if self.sessions > MOST_SESSIONS:
+                raise refusals.too_many_requests("too many connections into pods", wait=1)
+            return await upgrade.serve(
+                request, session, goes_on=lambda: self._serves and self._reachable()
+            )
+        except ApiError as error:
+            return await _whole(request, refusal(error))
+        except TimeoutError:
+            _hang_up(request)
+            return web.Response()
+        finally:
+            self.sessions -= 1
 
     async def _stream(self, request: web.BaseRequest, granted: Watching) -> web.StreamResponse:
         response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "application/json"})
