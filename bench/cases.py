@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.harness import Figure, each, seconds
 from bench.https import https
+from bench.live import live
 from bench.persistence import persistence
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
@@ -214,6 +215,7 @@ CASES: dict[str, Callable[[int], list[Figure]]] = {
     "apply": apply,
     "fleets": fleets,
     "https": https,
+    "live": live,
     "persistence": persistence,
 }
 
