@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
@@ -99,7 +100,7 @@ def _pushes(rounds: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
             person.git("add", "-A")
             person.git("commit", "-q", "-m", page)
             pushed.append(1000 * seconds(lambda: person.git("push", "-q", "origin", "HEAD:main")))
-            applied.append(1000 * seconds(lambda: _await(cluster, page)))
+            applied.append(1000 * seconds(partial(_await, cluster, page)))
         cluster.close()
     return tuple(pushed[1:]), tuple(applied[1:])  # with the first one, everything connects
 
