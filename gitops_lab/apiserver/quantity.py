@@ -7,8 +7,9 @@ canonical spelling of what it was sent: `0.5` comes back as `500m`, `1024Mi` as 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
-from functools import lru_cache
+from functools import lru_cache, total_ordering
 
 from gitops_lab.errors import ApiError
 
@@ -63,9 +64,57 @@ def canonical(text: str | float) -> str:
     return _canonical(str(text))
 
 
+@total_ordering
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """An amount to reckon with; it remembers in which family of suffixes it was written.
+
+    Args:
+        number: how much, in the amount's own unit.
+        family: `binary`, `decimal` or `exponent`.
+    """
+
+    number: Decimal = Decimal(0)
+    family: str = "decimal"
+
+    @classmethod
+    def of(cls, text: str | float) -> Quantity:
+        """The quantity that a text stands for.
+
+        Raises:
+            ApiError: 400 BadRequest if it is no quantity.
+        """
+        return cls(*_parse(str(text)))
+
+    def __add__(self, other: Quantity) -> Quantity:
+        # As on the real server, a sum that starts from nothing is spelled like what comes first.
+        return Quantity(self.number + other.number, self.family if self.number else other.family)
+
+    def __sub__(self, other: Quantity) -> Quantity:
+        return Quantity(self.number - other.number, self.family if self.number else other.family)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Quantity) and self.number == other.number
+
+    def __lt__(self, other: Quantity) -> bool:
+        return self.number < other.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+    def __bool__(self) -> bool:
+        return bool(self.number)
+
+    def __str__(self) -> str:
+        return _spelled(self.number, self.family)
+
+
 @lru_cache(maxsize=4096)
 def _canonical(text: str) -> str:
-    number, family = _parse(text)
+    return _spelled(*_parse(text))
+
+
+def _spelled(number: Decimal, family: str) -> str:
     if number == 0:
         return "0"
     if family == "binary" and abs(number) >= 1024:

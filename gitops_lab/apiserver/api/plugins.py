@@ -1,9 +1,9 @@
 """The admission plugins that the real server has on by default and that fill in or refuse things.
 
-Source: plugin/pkg/admission/{namespace/lifecycle, serviceaccount, priority,
-defaulttolerationseconds, storage/storageclass/setdefault, storage/storageobjectinuseprotection},
-Kubernetes 1.37. Left out: LimitRanger and ResourceQuota (their objects are stored but bind
-nobody), the default IngressClass, webhooks.
+Source: plugin/pkg/admission/{namespace/lifecycle, limitranger, serviceaccount, priority,
+defaulttolerationseconds, storage/storageclass/setdefault, storage/storageobjectinuseprotection,
+network/defaultingressclass}, Kubernetes 1.37. What only refuses is in `policies`. Webhooks are left
+out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 
 from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.admission import limit_ranges
+from gitops_lab.apiserver.api.policies import limits
 from gitops_lab.apiserver.api.strategy import suffix
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.store import Store
@@ -19,6 +21,12 @@ from gitops_lab.model import Object
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 """Annotation of the StorageClass of claims that name none."""
+
+DEFAULT_INGRESS_CLASS = "ingressclass.kubernetes.io/is-default-class"
+"""Annotation of the IngressClass of Ingresses that name none."""
+
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+"""How an Ingress named its class before there was a field for it."""
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_SECONDS = 3607  # an hour, and seven seconds by which the plugin's own tokens are known
@@ -47,11 +55,15 @@ def check_namespace(store: Store, resource: Resource, namespace: str, name: str)
 
 
 def admit_pod(pod: Object, store: Store, rng: Random) -> Object:
-    """A new pod with its ServiceAccount's token, its priority and its tolerations.
+    """A new pod with its namespace's default amounts, its ServiceAccount's token, its priority
+    and its tolerations.
 
     Raises:
         ApiError: 403: its ServiceAccount or its PriorityClass does not exist.
     """
+    ranges = limits(store, pod["metadata"]["namespace"])
+    if ranges:
+        pod = limit_ranges.filled(pod, ranges)
     spec = dict(pod["spec"])
     _service_account(pod, spec, store, rng)
     _priority(pod, spec, store)
@@ -68,6 +80,19 @@ def admit_claim(claim: Object, store: Store) -> Object:
     return _protected(claim, "kubernetes.io/pvc-protection")
 
 
+def admit_ingress(ingress: Object, store: Store) -> Object:
+    """A new Ingress with the default class, if it names none, by field or by annotation.
+
+    Of several default classes the newest counts.
+    """
+    spec = ingress.get("spec") or {}
+    annotations = ingress["metadata"].get("annotations") or {}
+    if "ingressClassName" in spec or CLASS_ANNOTATION in annotations:
+        return ingress
+    usual = _usual(store, ("networking.k8s.io", "ingressclasses"), DEFAULT_INGRESS_CLASS)
+    return {**ingress, "spec": {**spec, "ingressClassName": usual}} if usual else ingress
+
+
 def admit_volume(volume: Object) -> Object:
     """A new PersistentVolume, protected from going while it is in use."""
     return _protected(volume, "kubernetes.io/pv-protection")
@@ -75,10 +100,15 @@ def admit_volume(volume: Object) -> Object:
 
 def default_class(store: Store) -> str | None:
     """The name of the default StorageClass: of several, the newest; None if there is none."""
+    return _usual(store, ("storage.k8s.io", "storageclasses"), DEFAULT_CLASS)
+
+
+def _usual(store: Store, resource: tuple[str, str], annotation: str) -> str | None:
+    """The name of the newest object that an annotation calls the default; of equals, the first."""
     usual = [
         each["metadata"]
-        for each in store.list("storage.k8s.io", "storageclasses")
-        if (each["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
+        for each in store.list(*resource)
+        if (each["metadata"].get("annotations") or {}).get(annotation) == "true"
     ]
     usual.sort(key=lambda metadata: metadata["creationTimestamp"], reverse=True)
     return usual[0]["name"] if usual else None

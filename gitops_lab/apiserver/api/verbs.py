@@ -79,7 +79,9 @@ class Api:
         self.store = store or Store()
         self.warn: Callable[[str], None] = lambda text: None
         """Is told what the HTTP API answers in `Warning` headers."""
-        self._writing = Writing(self.store, self.registry, now=now, rng=rng)
+        self._writing = Writing(
+            self.store, self.registry, now=now, rng=rng, warn=lambda text: self.warn(text)
+        )
         self.guards = self._writing.guards
         """What may refuse a write before it is stored, in the order in which it is asked."""
         self._applied: dict[tuple[str, str, str], tuple[str, bytes]] = {}

@@ -6,14 +6,14 @@ order of the real server. `create` is the way of a new object, `replace` that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
 from gitops_lab.apiserver import managedfields, refusals
 from gitops_lab.apiserver.admission import default
 from gitops_lab.apiserver.admission.validation import validate
-from gitops_lab.apiserver.api import addresses, deletion, plugins, strategy
+from gitops_lab.apiserver.api import addresses, deletion, plugins, policies, quotas, strategy
 from gitops_lab.apiserver.api.conversion import conversion
 from gitops_lab.apiserver.api.options import Options
 from gitops_lab.apiserver.resources import Registry, Resource
@@ -27,6 +27,9 @@ and after, and the request's options. It refuses with an ApiError; plugins of on
 """
 
 
+_SERVER = Options(field_manager="kube-apiserver")
+
+
 class Writing:
     """The way of a write into one store.
 
@@ -35,12 +38,20 @@ class Writing:
         registry: which resources there are.
         now: the time, in seconds since the Unix epoch.
         rng: draws uids, name suffixes, addresses and ports. Dry runs leave it alone.
+        warn: is told what is allowed, but not well.
     """
 
     def __init__(
-        self, store: Store, registry: Registry, *, now: Callable[[], float], rng: Random
+        self,
+        store: Store,
+        registry: Registry,
+        *,
+        now: Callable[[], float],
+        rng: Random,
+        warn: Callable[[str], None],
     ) -> None:
         self.store, self.registry, self.now, self.rng = store, registry, now, rng
+        self._warn = warn
         self.guards: list[Guard] = []
         self._told: tuple[float, str] = (-1.0, "")
 
@@ -98,12 +109,17 @@ class Writing:
             obj = plugins.admit_claim(obj, self.store)
         elif key[:2] == ("", "persistentvolumes"):
             obj = plugins.admit_volume(obj)
+        elif key[:2] == ("networking.k8s.io", "ingresses"):
+            obj = plugins.admit_ingress(obj, self.store)
         self._guard(resource, None, obj, options)
         validate(obj, stored)
-        if not options.dry_run:
-            return self.store.create(key, obj)
-        if self.store.get(key) is not None:
-            raise refusals.already_exists(key.group, key.plural, key.name)
+        charges = self._admit(key, None, obj, "")
+        if options.dry_run:
+            if self.store.get(key) is not None:
+                raise refusals.already_exists(key.group, key.plural, key.name)
+            return obj
+        obj = self.store.create(key, obj)
+        self._charge(charges)
         return obj
 
     def replace(
@@ -149,12 +165,31 @@ class Writing:
             obj = addresses.allocated(obj, self.store, self._draws(options))
         self._guard(resource, old, obj, options)
         validate(obj, stored, old=old)
+        charges = self._admit(key, old, obj, subresource)
         if options.dry_run:
             return obj
         if deletion.is_over(obj, stored):
             self.store.delete(key)
             return obj
-        return self.store.update(key, obj)
+        obj = self.store.update(key, obj)
+        self._charge(charges)
+        return obj
+
+    def _admit(
+        self, key: Key, old: Object | None, new: Object, subresource: str
+    ) -> Sequence[quotas.Charge]:
+        """Ask the policies that are objects; what the write is to be charged to."""
+        policies.check(self.store, self._warn, key, old, new, subresource)
+        return quotas.charges(self.store, key, old, new, subresource)
+
+    def _charge(self, charges: Sequence[quotas.Charge]) -> None:
+        """Write down what a write that is stored has used up."""
+        for quota, status in charges:
+            metadata = quota["metadata"]
+            key = Key(quotas.GROUP, quotas.PLURAL, metadata["namespace"], metadata["name"])
+            resource = self.registry.by_kind("v1", "ResourceQuota")
+            charged = {**quota, "status": status}
+            self.replace(resource, key, quota, charged, "status", _SERVER)
 
     def _guard(self, resource: Resource, old: Object | None, new: Object, options: Options) -> None:
         for guard in self.guards:

@@ -23,6 +23,7 @@ from gitops_lab.apiserver.controllers.kubelet import Kubelet
 from gitops_lab.apiserver.controllers.loop import Controller, Loop
 from gitops_lab.apiserver.controllers.namespace import Namespaces
 from gitops_lab.apiserver.controllers.provisioner import LocalPaths
+from gitops_lab.apiserver.controllers.quota import ResourceQuotas
 from gitops_lab.apiserver.controllers.replicaset import ReplicaSets
 from gitops_lab.apiserver.controllers.scheduler import Scheduler
 from gitops_lab.apiserver.controllers.serviceaccounts import RootCertificates, ServiceAccounts
@@ -58,6 +59,7 @@ class Controllers(Loop):
             api,
             [  # they take turns in this order
                 Definitions(api, indexes),
+                ResourceQuotas(api, indexes),
                 ServiceAccounts(api, indexes),
                 RootCertificates(api, indexes, certificate=certificate),
                 ClusterRoleAggregation(api, indexes),

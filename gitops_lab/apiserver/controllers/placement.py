@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from gitops_lab.apiserver.admission import pod_resources
 from gitops_lab.apiserver.quantity import parse
 from gitops_lab.model import Object
 
@@ -63,28 +64,8 @@ def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 def requests(pod_spec: Mapping[str, Any]) -> Amounts:
-    """What a pod asks of its node.
-
-    All containers run together; init containers run before them, one at a time, next to the
-    sidecars that stand before each.
-    """
-    together: Amounts = {}
-    for container in pod_spec.get("containers") or ():
-        _add(together, _asked(container))
-    sidecars: Amounts = {}
-    peak: Amounts = {}
-    for container in pod_spec.get("initContainers") or ():
-        asked = _asked(container)
-        if container.get("restartPolicy") == "Always":
-            _add(sidecars, asked)
-            _add(together, asked)
-        now = dict(sidecars)
-        if container.get("restartPolicy") != "Always":
-            _add(now, asked)
-        _raise(peak, now)
-    _raise(together, peak)
-    _add(together, _amounts(pod_spec.get("overhead") or {}))
-    return together
+    """What a pod asks of its node."""
+    return pod_resources.total(pod_spec, "requests", parse)
 
 
 def total(pods: Iterable[Object]) -> Amounts:
@@ -133,10 +114,6 @@ def _meets(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     return meets
 
 
-def _asked(container: Mapping[str, Any]) -> Amounts:
-    return _amounts((container.get("resources") or {}).get("requests") or {})
-
-
 def _amounts(quantities: Mapping[str, Any]) -> Amounts:
     return {name: parse(amount) for name, amount in quantities.items()}
 
@@ -144,8 +121,3 @@ def _amounts(quantities: Mapping[str, Any]) -> Amounts:
 def _add(to: Amounts, more: Amounts) -> None:
     for name, amount in more.items():
         to[name] = to.get(name, Decimal(0)) + amount
-
-
-def _raise(to: Amounts, least: Amounts) -> None:
-    for name, amount in least.items():
-        to[name] = max(to.get(name, Decimal(0)), amount)
