@@ -38,6 +38,15 @@ class KubeconfigCluster:
         """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
         return bool(self._resource(group, kind).namespaced)
 
+    def kinds(self) -> list[tuple[str, str]]:
+        """Group and kind of all whose objects can be listed and deleted, as of now."""
+        self._resources.clear()
+        with _translated(self.name):
+            self._client.resources.invalidate_cache()  # kinds may have been defined since
+            found = self._client.resources.search()
+        wanted = {"list", "delete"}
+        return sorted({(r.group or "", r.kind) for r in found if wanted <= {*_verbs(r)}})
+
     def get(self, key: ObjectKey, *, version: str = "") -> Object | None:
         """The live object, in the given or the preferred API version; None if there is none."""
         try:
@@ -236,6 +245,11 @@ def refusal(code: int, reason: str | None, body: str | bytes | None) -> ApiError
     except (ValueError, KeyError, TypeError, AttributeError):
         text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
         return ApiError(code, reason or "", text.strip() or reason or f"HTTP status {code}")
+
+
+def _verbs(resource: Any) -> Sequence[str]:
+    """What can be done with a resource; the client also counts lists, which have no verbs."""
+    return getattr(resource, "verbs", None) or ()
 
 
 def _is_loopback(url: str) -> bool:

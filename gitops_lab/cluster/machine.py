@@ -1,0 +1,52 @@
+"""What this machine has to offer: memory, and the kernel's limits that containers share.
+
+All of it is Linux's; elsewhere containers live in a virtual machine, and only their engine knows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+
+GIB = 2**30
+
+
+def available_memory(proc: Path = PROC) -> int | None:
+    """How many bytes of memory programs may still take; None where nobody says.
+
+    Source: `MemAvailable` in proc_meminfo(5).
+    """
+    try:
+        lines = (proc / "meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def inotify_limits(proc: Path = PROC) -> tuple[int, int] | None:
+    """How many watches and instances of inotify a user may have; None where there is none.
+
+    Source: inotify(7).
+    """
+    folder = proc / "sys/fs/inotify"
+    try:
+        watches, instances = (
+            int((folder / name).read_text()) for name in ("max_user_watches", "max_user_instances")
+        )
+    except (OSError, ValueError):
+        return None
+    return watches, instances
+
+
+def cgroup_version(root: Path = CGROUPS) -> int | None:
+    """Which version of control groups is in charge; None where there are none.
+
+    Source: cgroups(7): only version 2 has `cgroup.controllers` at its root.
+    """
+    if not root.is_dir():
+        return None
+    return 2 if (root / "cgroup.controllers").exists() else 1
