@@ -265,3 +265,100 @@ def test_services_of_all_namespaces_share_the_addresses(world: World) -> None:
         world.api.create(
             world.resource("Service"), service(clusterIP="10.96.0.10"), namespace="shop"
         )
+
+
+# -- Classes ---------------------------------------------------------------------------------------
+
+
+def ingress(name: str = "web", **spec: Any) -> Object:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name},
+        "spec": {"defaultBackend": backend, **spec},
+    }
+
+
+def ingress_class(name: str, usual: str = "true") -> Object:
+    annotations = {"ingressclass.kubernetes.io/is-default-class": usual}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"controller": "example.com/controller"},
+    }
+
+
+def test_an_ingress_that_names_no_class_gets_the_newest_default(world: World) -> None:
+    assert "ingressClassName" not in world.create(ingress("early"))["spec"]
+    world.create(ingress_class("old"))
+    world.now += 10
+    world.create(ingress_class("new"))
+    world.create(ingress_class("other", usual="false"))
+    assert world.create(ingress())["spec"]["ingressClassName"] == "new"
+    assert world.create(ingress("own", ingressClassName="mine"))["spec"]["ingressClassName"] == (
+        "mine"
+    )
+
+
+def test_an_ingress_that_names_its_class_the_old_way_keeps_it(world: World) -> None:
+    world.create(ingress_class("usual"))
+    body = ingress()
+    body["metadata"]["annotations"] = {"kubernetes.io/ingress.class": "mine"}
+    assert "ingressClassName" not in world.create(body)["spec"]
+
+
+def bound_claim(world: World, size: str, *, expandable: bool) -> None:
+    """A claim of a class that lets its volumes grow, or does not."""
+    world.create(
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": "disks"},
+            "provisioner": "example.com/disks",
+            "allowVolumeExpansion": expandable,
+        }
+    )
+    made = world.create(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data"},
+            "spec": {
+                "storageClassName": "disks",
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": size}},
+            },
+        }
+    )
+    status = {"phase": "Bound", "capacity": {"storage": size}}
+    world.update({**made, "status": status}, "status")
+
+
+def grown(size: str) -> Object:
+    return {"spec": {"resources": {"requests": {"storage": size}}}}
+
+
+def test_a_claim_grows_if_its_class_allows_it(world: World) -> None:
+    bound_claim(world, "1Gi", expandable=True)
+    changed = world.patch("PersistentVolumeClaim", "data", grown("2Gi"))
+    assert changed["spec"]["resources"]["requests"]["storage"] == "2Gi"
+
+
+def test_a_claim_does_not_grow_if_its_class_does_not_allow_it(world: World) -> None:
+    bound_claim(world, "1Gi", expandable=False)
+    with pytest.raises(ApiError) as error:
+        world.patch("PersistentVolumeClaim", "data", grown("2Gi"))
+    assert refused(error) == (
+        403,
+        "Forbidden",
+        'persistentvolumeclaims "data" is forbidden: only dynamically provisioned pvc can be '
+        "resized and the storageclass that provisions the pvc must support resize",
+    )
+
+
+def test_a_claim_never_shrinks_below_what_it_has(world: World) -> None:
+    bound_claim(world, "2Gi", expandable=True)
+    with pytest.raises(ApiError, match=r"field can not be less than status\.capacity"):
+        world.patch("PersistentVolumeClaim", "data", grown("1Gi"))

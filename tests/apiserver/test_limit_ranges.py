@@ -6,8 +6,7 @@ import pytest
 
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
-
-from .world import World, pod, refused
+from tests.apiserver.world import World, pod, refused
 
 
 def limit_range(*limits: Object, name: str = "limits") -> Object:
@@ -19,7 +18,7 @@ def limit_range(*limits: Object, name: str = "limits") -> Object:
     }
 
 
-def container(name: str = "web", **resources: Any) -> Object:
+def container(name: str = "web", /, **resources: Any) -> Object:
     return {"name": name, "image": "web:1", **({"resources": resources} if resources else {})}
 
 

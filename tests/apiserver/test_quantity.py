@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitops_lab.apiserver.quantity import canonical, parse
+from gitops_lab.apiserver.quantity import Quantity, canonical, parse
 from gitops_lab.errors import ApiError
 
 
@@ -97,3 +97,24 @@ def test_a_canonical_spelling_is_its_own(text: str) -> None:
 @given(amounts)
 def test_the_spelling_rounds_up_by_less_than_one(text: str) -> None:
     assert abs(parse(text)) <= abs(parse(canonical(text))) < abs(parse(text)) + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "total"),
+    [
+        ("500m", "700m", "1200m"),
+        ("500m", "500m", "1"),
+        ("1Gi", "512Mi", "1536Mi"),
+        ("0", "1Gi", "1Gi"),
+        ("100M", "1Mi", "101048576"),
+    ],
+)
+def test_a_sum_is_spelled_like_what_came_first(one: str, other: str, total: str) -> None:
+    assert str(Quantity.of(one) + Quantity.of(other)) == total
+
+
+def test_quantities_compare_as_the_numbers_that_they_are() -> None:
+    assert Quantity.of("1Gi") == Quantity.of("1024Mi")
+    assert Quantity.of("999m") < Quantity.of("1")
+    assert str(Quantity.of("1Gi") - Quantity.of("1Mi")) == "1023Mi"
+    assert not Quantity()

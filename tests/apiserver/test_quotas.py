@@ -7,9 +7,8 @@ import pytest
 from gitops_lab.apiserver.admission.usage import measured
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
-
-from .test_limit_ranges import claim, container
-from .world import World, config_map, deployment, namespace, pod, service
+from tests.apiserver.test_limit_ranges import claim, container
+from tests.apiserver.world import World, config_map, deployment, namespace, pod, service
 
 
 def quota(hard: dict[str, str], name: str = "compute", **spec: Any) -> Object:

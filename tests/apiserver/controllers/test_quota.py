@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from .world import World, condition
+from tests.apiserver.controllers.world import World, condition
 
 QUOTA = """
 apiVersion: v1
