@@ -18,6 +18,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm
 
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.api import decoding
@@ -32,6 +33,9 @@ from gitops_lab.model import Object
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 """Who signs, which is also the audience that the API server itself is."""
 
+ALGORITHM = "ES256"
+"""How tokens are signed."""
+
 SECONDS = 3600
 """How long a token lasts that nobody gave a time."""
 
@@ -43,7 +47,6 @@ REMEMBERED = 1_024
 _REQUEST = Resource(
     "authentication.k8s.io", "v1", "TokenRequest", "tokenrequests", "tokenrequest", namespaced=True
 )
-_ALGORITHM = "ES256"
 _BOUND_TO = {"Pod": "pods", "Secret": "secrets"}
 
 
@@ -71,6 +74,11 @@ class Tokens:
         spki = self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         digest = hashlib.sha256(spki).digest()
         self._key_id = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def public_key(self) -> Object:
+        """What checks the tokens' signatures, as a JSON Web Key (RFC 7517)."""
+        key = ECAlgorithm.to_jwk(self._public, as_dict=True)
+        return {"use": "sig", "kid": self._key_id, "alg": ALGORITHM, **key}
 
     def issue(
         self,
@@ -115,7 +123,7 @@ class Tokens:
             "nbf": int(now),
             "sub": account_name(namespace, service_account),
         }
-        return jwt.encode(claims, self._key, _ALGORITHM, headers={"kid": self._key_id})
+        return jwt.encode(claims, self._key, ALGORITHM, headers={"kid": self._key_id})
 
     def verify(self, token: str, *, now: float, audiences: Sequence[str] = ()) -> User:
         """The ServiceAccount that a token proves.
@@ -225,7 +233,7 @@ class Tokens:
         options: Any = dict.fromkeys(later, False)
         try:
             claims = jwt.decode(
-                token, self._public, algorithms=[_ALGORITHM], issuer=ISSUER, options=options
+                token, self._public, algorithms=[ALGORITHM], issuer=ISSUER, options=options
             )
         except (jwt.PyJWTError, ValueError) as error:
             raise TokenError(f"invalid bearer token: {error}") from error

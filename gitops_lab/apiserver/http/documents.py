@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gitops_lab.apiserver import refusals
-from gitops_lab.apiserver.http import discovery, negotiation, openapi
+from gitops_lab.apiserver.http import discovery, issuer, negotiation, openapi
 from gitops_lab.apiserver.http.answers import TEXT, Answer, answer, text
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.resources import Registry
@@ -57,7 +57,7 @@ def document(registry: Registry, call: Call) -> Answer:
 def paths(registry: Registry) -> list[str]:
     """The paths that the server answers, for those who look at its root."""
     found = {"/api", "/api/v1", "/apis", "/metrics", "/openapi/v2", "/openapi/v3", "/version"}
-    found |= {f"/{each}" for each in _HEALTH}
+    found |= {f"/{each}" for each in _HEALTH} | {issuer.CONFIGURATION, issuer.KEYS}
     for resource in registry.all():
         if resource.group:
             found |= {f"/apis/{resource.group}", f"/apis/{resource.group}/{resource.version}"}

@@ -38,6 +38,7 @@ from gitops_lab.apiserver.http import (
     connect,
     documents,
     exposition,
+    issuer,
     routes,
     upgrade,
     watches,
@@ -225,7 +226,8 @@ class Server:
             if route is None:
                 if call.path == "/metrics" and call.method == "GET":
                     return exposition.exposition(self._metrics(), call.headers.get("Accept", ""))
-                return documents.document(self._api.registry, call)
+                known = issuer.document(self._authenticator.tokens, call)
+                return known or documents.document(self._api.registry, call)
             if route.verb == "watch" and self.watches >= MOST_WATCHES:
                 raise refusals.too_many_requests("too many watches", wait=1)
             return self._objects.answer(route, call)
