@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -275,6 +275,11 @@ _TABLE: dict[str, tuple[tuple[Resource, ...], tuple[Resource, ...]]] = {
     )),
 }
 # fmt: on
+
+SCALE = replace(
+    _row("scales", "Scale", verbs="get patch update"), group="autoscaling", version="v1"
+)
+"""What the subresource `scale` of any resource is."""
 
 
 @cache

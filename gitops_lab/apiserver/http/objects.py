@@ -19,7 +19,7 @@ from gitops_lab.apiserver.http.duplicates import findings
 from gitops_lab.apiserver.http.routes import Route
 from gitops_lab.apiserver.http.upgrade import Session
 from gitops_lab.apiserver.http.watches import Watching
-from gitops_lab.apiserver.resources import Resource
+from gitops_lab.apiserver.resources import SCALE, Resource
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
@@ -244,6 +244,8 @@ class Objects:
     def _one(self, resource: Resource, obj: Object, call: Call, *, code: int = 200) -> Answer:
         """An answer of one object, or of something else that stands for itself."""
         form = call.form
+        if obj.get("kind") == SCALE.kind:
+            resource = SCALE
         if not form.shape or obj.get("kind") != resource.kind:
             return answer(obj, form, code=code, pretty=call.pretty)
         shaper = self._shaper(resource, call)
