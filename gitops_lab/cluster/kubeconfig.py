@@ -40,12 +40,19 @@ class KubeconfigCluster:
 
     def kinds(self) -> list[tuple[str, str]]:
         """Group and kind of all whose objects can be listed and deleted, as of now."""
+        from kubernetes.dynamic.resource import ResourceList
+
         self._resources.clear()
         with _translated(self.name):
             self._client.resources.invalidate_cache()  # kinds may have been defined since
             found = self._client.resources.search()
-        wanted = {"list", "delete"}
-        return sorted({(r.group or "", r.kind) for r in found if wanted <= {*_verbs(r)}})
+        return sorted(
+            {
+                (each.group, each.kind)
+                for each in found
+                if not isinstance(each, ResourceList) and {"list", "delete"} <= {*each.verbs}
+            }
+        )
 
     def get(self, key: ObjectKey, *, version: str = "") -> Object | None:
         """The live object, in the given or the preferred API version; None if there is none."""
@@ -245,11 +252,6 @@ def refusal(code: int, reason: str | None, body: str | bytes | None) -> ApiError
     except (ValueError, KeyError, TypeError, AttributeError):
         text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
         return ApiError(code, reason or "", text.strip() or reason or f"HTTP status {code}")
-
-
-def _verbs(resource: Any) -> Sequence[str]:
-    """What can be done with a resource; the client also counts lists, which have no verbs."""
-    return getattr(resource, "verbs", None) or ()
 
 
 def _is_loopback(url: str) -> bool:
