@@ -77,6 +77,8 @@ class Api:
     ) -> None:
         self.registry = registry or Registry.builtin()
         self.store = store or Store()
+        self.now = now
+        """The time, in seconds since the Unix epoch."""
         self.warn: Callable[[str], None] = lambda text: None
         """Is told what the HTTP API answers in `Warning` headers."""
         self._writing = Writing(
@@ -84,6 +86,9 @@ class Api:
         )
         self.guards = self._writing.guards
         """What may refuse a write before it is stored, in the order in which it is asked."""
+        self.computed: dict[tuple[str, str], Callable[[str | None], list[Object]]] = {}
+        """What is not stored but made when somebody asks, by group and plural: all objects of a
+        namespace, or of all if it is None, ordered as in a list."""
         self._applied: dict[tuple[str, str, str], tuple[str, bytes]] = {}
 
     # Reading
@@ -130,8 +135,13 @@ class Api:
         matches = _matcher(resource, labels, fields)
         revision, start = pages.read(continue_) if continue_ else (self.store.revision, None)
         group, plural, area = self._shelf(resource, namespace)
+        made = self.computed.get((group, plural))
         try:
-            found = self.store.list(group, plural, area, revision=revision)
+            found = (
+                self.store.list(group, plural, area, revision=revision)
+                if made is None
+                else made(area)
+            )
         except ApiError as error:
             if error.code == 410:
                 raise refusals.expired(pages.EXPIRED) from None
@@ -244,6 +254,7 @@ class Api:
         Raises:
             ApiError: 400 for a body that cannot be read, 404, 409 Conflict, 422 Invalid.
         """
+        self._check_stored(resource)
         requests.check_subresource(resource, subresource, requests.WRITABLE)
         namespace = requests.namespace_of(body, resource, namespace)
         key = self._key(resource, name, namespace)
@@ -290,6 +301,7 @@ class Api:
         Raises:
             ApiError: 400 and 422 for a patch that does not fit, 404, 409 Conflict.
         """
+        self._check_stored(resource)
         if type == "apply":
             return self.apply(
                 resource, name, patch, namespace=namespace, subresource=subresource, options=options
@@ -337,6 +349,7 @@ class Api:
             ApiError: 409 Conflict with a cause for each field that another manager owns with
                 another value; otherwise as for `create` and `update`.
         """
+        self._check_stored(resource)
         manager = options.field_manager
         if not manager:
             message = "Required value: is required for apply patch"
@@ -429,8 +442,18 @@ class Api:
         stored = self._writing.stored(resource)
         return stored.group, stored.plural, (namespace or None) if resource.namespaced else None
 
+    def _check_stored(self, resource: Resource) -> None:
+        """Raises: ApiError 405 MethodNotAllowed."""
+        if (resource.group, resource.plural) in self.computed:
+            raise refusals.method_not_allowed()
+
     def _present(self, resource: Resource, key: Key) -> Object:
-        obj = self.store.get(key)
+        made = self.computed.get(key[:2])
+        if made is None:
+            obj = self.store.get(key)
+        else:
+            found = made(key.namespace or None)
+            obj = next((each for each in found if each["metadata"]["name"] == key.name), None)
         if obj is None:
             raise refusals.not_found(resource.group, resource.plural, key.name)
         return obj

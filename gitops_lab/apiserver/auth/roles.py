@@ -118,6 +118,7 @@ _RULES: Mapping[str, tuple[Object, ...]] = {
     "system:aggregate-to-admin": _ADMIN,
     "system:aggregate-to-edit": _EDIT,
     "system:aggregate-to-view": _VIEW,
+    "system:aggregated-metrics-reader": (_rule("metrics.k8s.io", "nodes pods", "get list"),),
     "system:auth-delegator": (
         _rule("authentication.k8s.io", "tokenreviews", "create"),
         _rule("authorization.k8s.io", "subjectaccessreviews", "create"),
@@ -144,6 +145,7 @@ _GATHERED_BY = {  # role → the next larger one, which gathers it
     "system:aggregate-to-admin": "admin",
     "system:aggregate-to-edit": "edit",
     "system:aggregate-to-view": "view",
+    "system:aggregated-metrics-reader": "view",  # brought by metrics-server
 }
 
 _BOUND: Mapping[str, tuple[str, ...]] = {

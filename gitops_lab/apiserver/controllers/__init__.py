@@ -15,6 +15,7 @@ from gitops_lab.apiserver.controllers.deployment import Deployments
 from gitops_lab.apiserver.controllers.disruption import DisruptionBudgets
 from gitops_lab.apiserver.controllers.endpoints import Endpoints, EndpointSlices
 from gitops_lab.apiserver.controllers.events import Expiry
+from gitops_lab.apiserver.controllers.figures import Figures
 from gitops_lab.apiserver.controllers.garbage import GarbageCollector
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.controllers.index import Indexes
@@ -55,6 +56,7 @@ class Controllers(Loop):
         self.kubelet = Kubelet(
             api, indexes, images=Catalogue() if images is None else images, rng=rng, nodes=nodes
         )
+        Figures(api, usage=self.kubelet.usages)
         super().__init__(
             api,
             [  # they take turns in this order

@@ -21,6 +21,7 @@ from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers import events
+from gitops_lab.apiserver.controllers.figures import LOAD
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
 from gitops_lab.apiserver.controllers.ownership import is_being_deleted, selects
@@ -32,9 +33,6 @@ from gitops_lab.apiserver.store import Event
 from gitops_lab.clock import timestamp
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object, split_api_version
-
-LOAD = "gitops-lab/load"
-"""The annotation that declares the CPU that all pods of a workload use together."""
 
 PERIOD = 15.0  # seconds between two looks (--horizontal-pod-autoscaler-sync-period)
 TOLERANCE = 0.1  # how far usage may be from its target (--horizontal-pod-autoscaler-tolerance)

@@ -42,7 +42,10 @@ class Behaviour:
             container, or in a pod that is not to be restarted always (those of a Job).
         stop_seconds: from being told to stop until it has stopped.
         answer: what it says on its port; see `Catalogue.answer`.
-        cpu: what one container uses, in millicores, for the autoscaler; None leaves it undeclared.
+        cpu: what one container uses, in millicores, for the autoscaler and for `kubectl top`;
+            None leaves it undeclared, and then the autoscaler does nothing, while `top` shows half
+            of what is requested.
+        memory: what one container uses, in MiB, for `kubectl top`; None likewise.
         jitter: by which part of themselves the times to pull and to get ready vary.
     """
 
@@ -58,6 +61,7 @@ class Behaviour:
     stop_seconds: float = 1.0
     answer: str = "{image} {tag}"
     cpu: float | None = None
+    memory: float | None = None
     jitter: float = 0.1
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitops_lab.apiserver.http.columns import cluster, networking, storage, workloads
+from gitops_lab.apiserver.http.columns import cluster, metrics, networking, storage, workloads
 from gitops_lab.apiserver.http.columns.column import PLAIN, Column
 from gitops_lab.apiserver.http.columns.custom import custom_columns
 from gitops_lab.apiserver.http.columns.pods import PODS
@@ -62,6 +62,7 @@ _COLUMNS: Mapping[str, Mapping[str, tuple[Column, ...]]] = {
         "FlowSchema": cluster.FLOW_SCHEMAS,
         "PriorityLevelConfiguration": cluster.PRIORITY_LEVELS,
     },
+    "metrics.k8s.io": {"NodeMetrics": metrics.METRICS, "PodMetrics": metrics.METRICS},
     "networking.k8s.io": {
         "IPAddress": networking.IP_ADDRESSES,
         "Ingress": networking.INGRESSES,
@@ -95,6 +96,7 @@ _COLUMNS: Mapping[str, Mapping[str, tuple[Column, ...]]] = {
 
 def columns(resource: Resource) -> tuple[Column, ...]:
     """The columns of a resource; those of a custom one are in its definition."""
-    if resource.schema is not None:
+    known = _COLUMNS.get(resource.group, {}).get(resource.kind)
+    if known is None and resource.schema is not None:
         return custom_columns(resource.columns)
-    return _COLUMNS.get(resource.group, {}).get(resource.kind, PLAIN)
+    return known or PLAIN
