@@ -17,6 +17,7 @@ from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.container import Container, Surroundings
 from gitops_lab.apiserver.controllers.environment import environment, files, missing_volume
+from gitops_lab.apiserver.controllers.figures import MEBIBYTE
 from gitops_lab.apiserver.controllers.images import Behaviour, Catalogue, parse
 from gitops_lab.apiserver.controllers.index import Indexes, existing
 from gitops_lab.apiserver.controllers.loop import Controller, Item
@@ -162,17 +163,20 @@ class Kubelet(Controller):
             self.images.behaviour(image).answer != Behaviour.answer,
         )
 
+    def usages(self, namespace: str, name: str) -> dict[str, tuple[float | None, float | None]]:
+        """Millicores and bytes that each container uses that runs; None where undeclared."""
+        life = self._lives.get((namespace, name))
+        used = {}
+        for each in life.containers if life is not None else ():
+            if each.is_running:
+                behaviour = self.images.behaviour(each.spec["image"])
+                memory = behaviour.memory
+                used[each.name] = behaviour.cpu, None if memory is None else memory * MEBIBYTE
+        return used
+
     def usage(self, namespace: str, name: str) -> float | None:
         """The CPU that a pod uses, in millicores; None if no behaviour declares it."""
-        life = self._lives.get((namespace, name))
-        if life is None:
-            return None
-        declared = [
-            cpu
-            for each in life.containers
-            if each.is_running
-            and (cpu := self.images.behaviour(each.spec["image"]).cpu) is not None
-        ]
+        declared = [cpu for cpu, _ in self.usages(namespace, name).values() if cpu is not None]
         return sum(declared) if declared else None
 
     # A pod's life.
