@@ -86,9 +86,13 @@ class Api:
         )
         self.guards = self._writing.guards
         """What may refuse a write before it is stored, in the order in which it is asked."""
+        self.reviews = self._writing.reviews
+        """What may refuse any request, at its end (see `reviews`), in the order of asking."""
         self.computed: dict[tuple[str, str], Callable[[str | None], list[Object]]] = {}
         """What is not stored but made when somebody asks, by group and plural: all objects of a
         namespace, or of all if it is None, ordered as in a list."""
+        self.before_reading: dict[tuple[str, str], Callable[[], None]] = {}
+        """Who brings objects up to date before they are read, by group and plural."""
         self._applied: dict[tuple[str, str, str], tuple[str, bytes]] = {}
 
     # Reading
@@ -101,6 +105,7 @@ class Api:
         Raises:
             ApiError: 404 NotFound.
         """
+        self._bring_up_to_date(resource)
         obj = self._present(resource, self._key(resource, name, namespace))
         if subresource:
             requests.check_subresource(resource, subresource, ("status", "scale"))
@@ -133,6 +138,7 @@ class Api:
             ApiError: 400 for a selector or token that cannot be read, 410 for an expired token.
         """
         matches = _matcher(resource, labels, fields)
+        self._bring_up_to_date(resource)
         revision, start = pages.read(continue_) if continue_ else (self.store.revision, None)
         group, plural, area = self._shelf(resource, namespace)
         made = self.computed.get((group, plural))
@@ -179,6 +185,7 @@ class Api:
         Raises:
             ApiError: 400, 410 Expired, 504 (see `Watch`).
         """
+        self._bring_up_to_date(resource)
         group, plural, area = self._shelf(resource, namespace)
         return Watch(
             self.store,
@@ -395,6 +402,7 @@ class Api:
         obj = self._present(resource, key)
         stored = self._writing.stored(resource)
         deletion.check(obj, stored, options)
+        self._writing.review("DELETE", resource, key, obj, None, options)
         waiting = deletion.marked(obj, stored, options, self._writing.now())
         if waiting is None:
             gone = obj if options.dry_run else self.store.delete(key)
@@ -441,6 +449,11 @@ class Api:
         """Group, plural and namespace under which a list's objects are stored."""
         stored = self._writing.stored(resource)
         return stored.group, stored.plural, (namespace or None) if resource.namespaced else None
+
+    def _bring_up_to_date(self, resource: Resource) -> None:
+        prepare = self.before_reading.get((resource.group, resource.plural))
+        if prepare is not None:
+            prepare()
 
     def _check_stored(self, resource: Resource) -> None:
         """Raises: ApiError 405 MethodNotAllowed."""
@@ -566,6 +579,7 @@ class Api:
             body = decoding.with_header(body, "v1", "Binding")
             pod = self._present(resource, key)
             bound = pods.bound(pod, body, self._writing.timestamp())
+            self._writing.review("CREATE", resource, key, None, body, options, subresource)
             if not options.dry_run:
                 self.store.update(key, bound)
         else:
@@ -574,6 +588,7 @@ class Api:
             budget = pods.budget_for(pod, self.store)
             asked = pods.deletion_of(body, options)
             deletion.check(pod, resource, asked)
+            self._writing.review("CREATE", resource, key, None, body, asked, subresource)
             if budget is not None and not asked.dry_run:
                 place = Key("policy", "poddisruptionbudgets", namespace, budget["metadata"]["name"])
                 self.store.update(place, pods.charged(budget, name, self._writing.timestamp()))

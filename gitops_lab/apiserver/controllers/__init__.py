@@ -17,6 +17,7 @@ from gitops_lab.apiserver.controllers.endpoints import Endpoints, EndpointSlices
 from gitops_lab.apiserver.controllers.events import Expiry
 from gitops_lab.apiserver.controllers.figures import Figures
 from gitops_lab.apiserver.controllers.garbage import GarbageCollector
+from gitops_lab.apiserver.controllers.heartbeat import Heartbeats
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.job import Jobs
@@ -57,6 +58,7 @@ class Controllers(Loop):
             api, indexes, images=Catalogue() if images is None else images, rng=rng, nodes=nodes
         )
         Figures(api, usage=self.kubelet.usages)
+        Heartbeats(api, machines=self.kubelet.machines)
         super().__init__(
             api,
             [  # they take turns in this order

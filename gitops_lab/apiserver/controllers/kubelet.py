@@ -163,6 +163,10 @@ class Kubelet(Controller):
             self.images.behaviour(image).answer != Behaviour.answer,
         )
 
+    def machines(self) -> list[str]:
+        """The nodes whose machines are there."""
+        return list(self._disks)
+
     def usages(self, namespace: str, name: str) -> dict[str, tuple[float | None, float | None]]:
         """Millicores and bytes that each container uses that runs; None where undeclared."""
         life = self._lives.get((namespace, name))

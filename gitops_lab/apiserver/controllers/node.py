@@ -1,8 +1,6 @@
 """Simulated nodes: what a machine says of itself when it joins the cluster.
 
-Source: Kubernetes 1.37, pkg/kubelet/nodestatus. A real kubelet also sends a heartbeat every few
-seconds, by renewing a Lease. Nothing here would read it, and a store that only grows old should
-not grow: so there is none.
+Source: Kubernetes 1.37, pkg/kubelet/nodestatus. That it still lives is told by `heartbeat`.
 """
 
 from __future__ import annotations
