@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.harness import Figure, each, seconds
 from bench.https import https
 from bench.live import live
+from bench.memory import memory
 from bench.persistence import persistence
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
@@ -216,6 +217,7 @@ CASES: dict[str, Callable[[int], list[Figure]]] = {
     "fleets": fleets,
     "https": https,
     "live": live,
+    "memory": memory,
     "persistence": persistence,
 }
 
