@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from gitops_lab.cluster import causes, containers, kind, machine
+from gitops_lab.cluster.commands import GET, CommandFailed, run
+from gitops_lab.cluster.containers import Engine
+from gitops_lab.cluster.machine import GIB
 from gitops_lab.errors import LabError
 from gitops_lab.forge.command import MINIMUM, require_git
 from gitops_lab.state import home
 
 LIBRARIES = ("aiohttp", "cryptography", "kubernetes", "kubernetes_validate", "yaml")
+
+MEMORY, DISK = 2 * kind.NODE_MEMORY, 5 * GIB
+"""What two clusters of one node each should find, in bytes: a careful guess. Of disk, most goes to
+the node's image, which there is one of."""
+
+WATCHES, INSTANCES = 524_288, 512
+"""How many watches and instances of inotify are enough for many nodes. Source: kind's list of known
+issues, "Pod errors due to too many open files"."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +50,13 @@ class Finding:
     is_needed: bool = True
 
 
-def findings() -> Iterator[Finding]:
-    """Everything that is worth looking at, one by one."""
+def findings(backend: str = "simulated") -> Iterator[Finding]:
+    """Everything that is worth looking at, one by one.
+
+    Args:
+        backend: what clusters the sandbox should have. What only real ones need is never needed for
+            simulated ones.
+    """
     yield Finding(f"Python {sys.version.split()[0]}", sys.version_info >= (3, 11), "Use 3.11+.")
     yield _git()
     missing = [name for name in LIBRARIES if find_spec(name) is None]
@@ -48,13 +67,107 @@ def findings() -> Iterator[Finding]:
     )
     yield _state()
     yield _loopback()
-    kubectl = shutil.which("kubectl")
+    yield _kubectl()
+    for finding in for_kind():
+        yield replace(finding, is_needed=finding.is_needed and backend == "kind")
+
+
+def for_kind() -> Iterator[Finding]:
+    """What clusters made by kind need; needed or not is meant for whoever wants them."""
+    try:
+        major, minor = asyncio.run(kind.version())
+        yield Finding(f"for --backend kind: kind {major}.{minor}", True)
+    except LabError as error:
+        yield Finding(f"for --backend kind: {error.what}", False, _sentence(error.fix))
+    installed = [name for name in containers.ENGINES if shutil.which(name)]
+    if not installed:
+        cure = f"Install Docker ({GET['docker']}) or Podman ({GET['podman']})."
+        yield Finding("for --backend kind: there is no container engine", False, cure)
+        return
+    try:
+        chosen = containers.choose()
+    except LabError as error:
+        yield Finding(f"for --backend kind: {error.what}", False, _sentence(error.fix))
+        return
+    for name in installed:
+        found, finding = _engine(name)
+        yield replace(finding, is_needed=name == chosen)
+        if found is not None and name == chosen:
+            yield from _room(found)
+
+
+def _engine(name: str) -> tuple[Engine | None, Finding]:
+    """Whether a container engine answers."""
+    try:
+        found = asyncio.run(containers.look(name))
+    except CommandFailed as error:
+        cause = error.cause
+        what = cause.what if cause else str(error.what)
+        cure = cause.cure if cause else f"`{error.command}` says more."
+        return None, Finding(f"for --backend kind: {name}: {what}", False, _sentence(cure))
+    except LabError as error:
+        return None, Finding(f"for --backend kind: {error.what}", False, _sentence(error.fix))
+    rootless = ", rootless" if found.rootless else ""
+    return found, Finding(f"for --backend kind: {name} {found.version}{rootless}", True)
+
+
+def _room(engine: Engine) -> Iterator[Finding]:
+    """Whether two clusters find what they need."""
     yield Finding(
-        f"kubectl ({kubectl})" if kubectl else "kubectl is not in PATH",
-        kubectl is not None,
-        "Only to use it yourself: https://kubernetes.io/docs/tasks/tools/",
+        f"control groups of version {engine.cgroups}",
+        engine.cgroups >= 2,
+        # Source: Kubernetes 1.35, "Deprecation of cgroup v1" (`failCgroupV1` is true by default).
+        "From Kubernetes 1.35 the kubelet needs version 2: boot with "
+        "systemd.unified_cgroup_hierarchy=1, or update Docker Desktop or WSL.",
+    )
+    available = machine.available_memory()
+    memory = engine.memory if available is None else min(engine.memory, available)
+    yield Finding(
+        f"{memory / GIB:.1f} GiB of memory for containers",
+        memory >= MEMORY,
+        "Give Docker Desktop's or Podman's machine more, end other programs, or have one cluster.",
         is_needed=False,
     )
+    try:
+        free = machine.free_disk(Path(engine.root or "/"))
+    except OSError:
+        free = DISK
+    yield Finding(
+        f"{free / GIB:.0f} GiB of disk for images and containers",
+        free >= DISK,
+        _sentence(causes.DISK.cure),
+        is_needed=False,
+    )
+    limits = machine.inotify_limits()
+    if limits is not None:
+        watches, instances = limits
+        yield Finding(
+            f"inotify: {watches:,} watches, {instances} instances",
+            watches >= WATCHES and instances >= INSTANCES,
+            f"Enough for a few nodes. For more, {causes.INOTIFY.cure}.",
+            is_needed=False,
+        )
+
+
+def _kubectl() -> Finding:
+    """Which kubectl there is; kubectl works with API servers up to one minor version apart."""
+    program = shutil.which("kubectl")
+    if program is None:
+        cure = f"Only to use it yourself: {GET['kubectl']}"
+        return Finding("kubectl is not in PATH", False, cure, is_needed=False)
+    try:
+        answer = asyncio.run(run(program, "version", "--client", "-o", "json", timeout=20))
+        version = json.loads(answer)["clientVersion"]["gitVersion"]
+    except (LabError, ValueError, KeyError, TypeError):
+        cure = f"Install it again: {GET['kubectl']}"
+        return Finding(
+            f"kubectl ({program}) does not tell its version", False, cure, is_needed=False
+        )
+    return Finding(f"kubectl {version} ({program})", True, is_needed=False)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _git() -> Finding:

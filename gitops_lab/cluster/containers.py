@@ -31,6 +31,8 @@ class Engine:
         memory: how many bytes it has in all; on macOS and Windows its virtual machine's.
         cgroups: which version of control groups it uses.
         rootless: whether it runs without root's rights.
+        root: the folder that images and containers are in, as the engine sees it; empty if it does
+            not say.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Engine:
     memory: int
     cgroups: int
     rootless: bool
+    root: str = ""
 
 
 def choose(name: str = "") -> str:
@@ -93,6 +96,7 @@ def _docker(name: str, found: dict[str, Any]) -> Engine:
         found["MemTotal"],
         int(found["CgroupVersion"]),
         any("rootless" in option for option in found.get("SecurityOptions") or ()),
+        found.get("DockerRootDir") or "",
     )
 
 
@@ -104,4 +108,5 @@ def _podman(found: dict[str, Any]) -> Engine:
         host["memTotal"],
         int(host["cgroupVersion"].removeprefix("v")),
         host["security"]["rootless"],
+        found.get("store", {}).get("graphRoot", ""),
     )

@@ -109,6 +109,23 @@ class KubeconfigCluster:
             if error.code != 404:
                 raise
 
+    def request_token(self, namespace: str, account: str, *, seconds: int) -> str:
+        """A token for a ServiceAccount; the server may give it a shorter life.
+
+        Source: TokenRequest of authentication.k8s.io/v1.
+        """
+        path = f"{self._path(ObjectKey('', 'ServiceAccount', namespace, account))}/token"
+        header = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        answer = self._ask("POST", path, {}, {**header, "spec": {"expirationSeconds": seconds}})
+        token: str = answer["status"]["token"]
+        return token
+
+    @property
+    def server(self) -> str:
+        """The address of the API server."""
+        url: str = self._client.configuration.host
+        return url
+
     def close(self) -> None:
         """Let go of the connections; asking again makes new ones."""
         if self._connected is not None:
@@ -163,7 +180,26 @@ class KubeconfigCluster:
         body: Object | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        """One request, and the object that answers it."""
+        """One request, and the object that answers it.
+
+        A refused token may have been renewed in its file since: then it is read again, once.
+        """
+        try:
+            return self._ask_once(method, path, query, body, content_type)
+        except ApiError as error:
+            if error.code != 401:
+                raise
+        self.close()
+        return self._ask_once(method, path, query, body, content_type)
+
+    def _ask_once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Object | None,
+        content_type: str,
+    ) -> Object:
         with _translated(self.name):
             answer = self._client.request(
                 method,

@@ -5,9 +5,10 @@ All of it is Linux's; elsewhere containers live in a virtual machine, and only t
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+PROC = Path("/proc")
 
 GIB = 2**30
 
@@ -27,6 +28,16 @@ def available_memory(proc: Path = PROC) -> int | None:
     return None
 
 
+def free_disk(folder: Path) -> int:
+    """How many bytes are free where a folder is, or would be.
+
+    Raises:
+        OSError: nobody says.
+    """
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    return shutil.disk_usage(there).free
+
+
 def inotify_limits(proc: Path = PROC) -> tuple[int, int] | None:
     """How many watches and instances of inotify a user may have; None where there is none.
 
@@ -40,13 +51,3 @@ def inotify_limits(proc: Path = PROC) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return watches, instances
-
-
-def cgroup_version(root: Path = CGROUPS) -> int | None:
-    """Which version of control groups is in charge; None where there are none.
-
-    Source: cgroups(7): only version 2 has `cgroup.controllers` at its root.
-    """
-    if not root.is_dir():
-        return None
-    return 2 if (root / "cgroup.controllers").exists() else 1

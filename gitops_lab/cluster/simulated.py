@@ -12,6 +12,7 @@ from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.store import Event, Store
+from gitops_lab.apiserver.validating import ValidatingAdmission
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import Object, ObjectKey, copied, join_api_version
 from gitops_lab.ports import Clock, Credentials
@@ -47,6 +48,7 @@ class SimulatedCluster:
         """Whether the address outside the cluster answers; the one inside always does."""
         self.api = Api(now=clock.now, rng=random, store=store)
         bootstrap(self.api)
+        self.api.reviews.append(ValidatingAdmission(self.api))
         self.controllers = Controllers(
             self.api, images=images, rng=random, nodes=nodes, certificate=certificate
         )

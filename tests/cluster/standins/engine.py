@@ -71,6 +71,7 @@ def info(engine: str, call: Call) -> int:
         "MemTotal": MEMORY,
         "NCPU": 4,
         "CgroupVersion": str(cgroups),
+        "DockerRootDir": "/var/lib/docker",
         "SecurityOptions": ["name=seccomp,profile=builtin", *["name=rootless"] * rootless],
     }))  # fmt: skip
     return 0
@@ -83,6 +84,7 @@ def podman_info(rootless: bool, cgroups: int) -> dict[str, object]:
             "memTotal": MEMORY,
             "security": {"rootless": rootless},
         },
+        "store": {"graphRoot": "/var/lib/containers/storage"},
         "version": {"Version": "5.4.2"},
     }
 

@@ -1,0 +1,115 @@
+"""The check-up: what it finds, what it says to do, and when it fails."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from gitops_lab import checkup
+from gitops_lab.checkup import Finding, findings, for_kind
+from gitops_lab.cli.live import run_doctor
+from gitops_lab.cluster import machine
+from gitops_lab.cluster.machine import GIB
+from tests.cluster.conftest import make_machine
+
+
+@pytest.fixture(autouse=True)
+def laptop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with stand-ins for kind and the container engines; where its commands are."""
+    for name, value in make_machine(tmp_path).environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("KIND_EXPERIMENTAL_PROVIDER", raising=False)
+    monkeypatch.setattr(machine, "available_memory", lambda: 16 * GIB)
+    monkeypatch.setattr(machine, "free_disk", lambda folder: 100 * GIB)
+    monkeypatch.setattr(machine, "inotify_limits", lambda: (524_288, 512))
+    return tmp_path / "bin"
+
+
+def bad(found: list[Finding]) -> list[str]:
+    return [finding.what for finding in found if not finding.is_fine]
+
+
+def only(what: str) -> Finding:
+    (found,) = [finding for finding in for_kind() if what in finding.what]
+    return found
+
+
+def test_on_a_machine_with_everything_nothing_is_missing() -> None:
+    found = list(findings("kind"))
+    assert bad(found) == []
+    told = "\n".join(finding.what for finding in found)
+    for what in ("kind 0.30", "docker 28.2.2", "podman 5.4.2", "8.0 GiB of memory", "kubectl"):
+        assert what in told
+
+
+@pytest.mark.parametrize("how", ["engine", "forbidden", "old"])
+def test_what_only_real_clusters_need_fails_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setenv("STANDINS_FAIL", how)
+    assert [f.what for f in findings("kind") if not f.is_fine and f.is_needed]
+    assert [f.what for f in findings() if not f.is_fine and f.is_needed] == []
+    assert run_doctor(argparse.Namespace()) == 0
+
+
+def test_every_fault_has_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDINS_FAIL", "engine,old")
+    faults = [finding for finding in findings("kind") if not finding.is_fine]
+    assert len(faults) == 4
+    assert all(finding.cure for finding in faults)
+
+
+def test_without_kind_or_an_engine_it_is_told_how_to_get_them(
+    laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in laptop.iterdir():
+        command.unlink()
+    monkeypatch.setenv("PATH", str(laptop))
+    cures = " ".join(f.cure for f in for_kind() if not f.is_fine)
+    assert "kind.sigs.k8s.io" in cures and "docs.docker.com" in cures
+
+
+def test_an_engine_that_is_not_asked_for_need_not_run(
+    laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (laptop / "podman").write_text("#!/bin/sh\necho 'unable to connect to Podman' >&2; exit 125\n")
+    podman = only("podman")
+    assert not podman.is_fine and not podman.is_needed
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
+    assert only("podman").is_needed
+    assert not only("docker").is_needed
+
+
+def test_an_engine_that_kind_does_not_know_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "lxc")
+    assert "'lxc'" in " ".join(bad(list(for_kind())))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("available_memory", lambda: GIB, "1.0 GiB of memory"),
+        ("free_disk", lambda folder: GIB, "1 GiB of disk"),
+        ("inotify_limits", lambda: (8_192, 128), "inotify: 8,192 watches, 128 instances"),
+    ],
+)
+def test_scarcity_is_noted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: object, what: str
+) -> None:
+    monkeypatch.setattr(machine, name, value)
+    finding = only(what)
+    assert not finding.is_fine and not finding.is_needed and finding.cure
+
+
+def test_old_control_groups_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDINS_FAIL", "cgroups")
+    assert not only("control groups of version 1").is_fine
+
+
+def test_a_kubectl_that_says_nothing_is_noted(laptop: Path) -> None:
+    (laptop / "kubectl").write_text("#!/bin/sh\nexit 1\n")
+    (laptop / "kubectl").chmod(0o755)
+    finding = checkup._kubectl()
+    assert "does not tell its version" in finding.what and not finding.is_needed
