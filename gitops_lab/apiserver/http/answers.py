@@ -167,11 +167,16 @@ def _without_header(obj: Object) -> Object:
 def warning_lines(texts: Iterable[str]) -> str:
     """The values of `Warning` headers, one in each line, as far as there is room for them.
 
+    Only if there is not room for all of them, long ones are cut.
+
     Source: RFC 7234, section 5.5, code 299; apiserver `pkg/endpoints/filters/warning.go`.
     """
     lines: list[str] = []
     size = 0
-    for each in dict.fromkeys(texts):
+    told = list(dict.fromkeys(texts))
+    if sum(map(len, told)) > MOST_WARNINGS:
+        told = [each[:_LONGEST_WARNING] for each in told]
+    for each in told:
         lines.append(_warning(each))
         size += len(lines[-1])
         if size > MOST_WARNINGS or len(lines) == 50:
@@ -180,7 +185,7 @@ def warning_lines(texts: Iterable[str]) -> str:
 
 
 def _warning(text_: str) -> str:
-    printable = "".join(each if each.isprintable() else " " for each in text_[:_LONGEST_WARNING])
+    printable = "".join(each if each.isprintable() else " " for each in text_)
     quoted = printable.encode("utf-8", "replace").decode()
     quoted = quoted.replace("\\", "\\\\").replace('"', '\\"')
     return f'299 - "{quoted}"'

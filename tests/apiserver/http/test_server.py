@@ -16,7 +16,7 @@ from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.http import connections
 from gitops_lab.apiserver.http import server as servers
-from gitops_lab.apiserver.http.answers import Shaper, encoded
+from gitops_lab.apiserver.http.answers import Shaper, encoded, warning_lines
 from gitops_lab.apiserver.http.negotiation import PLAIN
 from gitops_lab.apiserver.http.queries import ListOptions, Query
 from gitops_lab.apiserver.http.watches import Alarm, Watching, stream
@@ -629,6 +629,13 @@ def test_answers_are_json_whatever_they_hold() -> None:
         deep = [deep]
     for value in (2**70, "\ud800", deep):
         assert json.loads(encoded(value)) == value
+
+
+def test_a_long_warning_is_told_in_full_if_there_is_room_for_it() -> None:
+    text = "w" * 1_000
+    assert warning_lines([text]) == f'299 - "{text}"'
+    many = warning_lines(f"{number}{text}" for number in range(9)).splitlines()
+    assert {len(line) for line in many} == {256 + len('299 - ""')}
 
 
 def test_warnings_take_no_more_room_than_a_client_has(run: Run) -> None:
