@@ -61,6 +61,10 @@ def test_an_expression_answers(text: str, self: Any, expected: Any) -> None:
     [
         ("1 +", "ERROR: <input>:1:4: Syntax error: mismatched input '<EOF>' expecting"),
         ("me > 1", "ERROR: <input>:1:1: undeclared reference to 'me' (in container '')\n | me > 1"),
+        (
+            "me.a.b > 1",
+            "<input>:1:1: undeclared reference to 'me' (in container '')\n | me.a.b > 1\n | ^",
+        ),
         ("'a' + 1", "found no matching overload for '_+_' applied to '(string, int)'"),
         ("self.authorize()", "undeclared reference to 'authorize'"),
     ],
@@ -151,7 +155,7 @@ def test_a_value_has_what_its_schema_names() -> None:
 def test_an_expression_reaches_only_for_fields_that_there_are(text: str, said: str) -> None:
     made = program(text, ("self", "oldSelf"))
     with pytest.raises(CompileError) as refusal:
-        values.check(made, SCHEMA)
+        values.check(made, {"self": SCHEMA, "oldSelf": SCHEMA})
     assert said in str(refusal.value)
 
 
@@ -164,7 +168,7 @@ def test_an_expression_reaches_only_for_fields_that_there_are(text: str, said: s
     ],
 )
 def test_an_expression_may_reach_where_the_schema_is_open(text: str) -> None:
-    values.check(program(text, ("self", "oldSelf")), SCHEMA, is_root=True)
+    values.check(program(text, ("self", "oldSelf")), {"self": values.whole(SCHEMA)})
 
 
 @settings(max_examples=50)

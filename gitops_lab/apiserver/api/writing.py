@@ -16,6 +16,8 @@ from gitops_lab.apiserver.admission.validation import validate
 from gitops_lab.apiserver.api import addresses, deletion, plugins, policies, quotas, strategy
 from gitops_lab.apiserver.api.conversion import conversion
 from gitops_lab.apiserver.api.options import Options
+from gitops_lab.apiserver.api.reviews import Request, Review
+from gitops_lab.apiserver.api.scale import scale_of
 from gitops_lab.apiserver.resources import Registry, Resource
 from gitops_lab.apiserver.store import Key, Store
 from gitops_lab.clock import timestamp
@@ -53,6 +55,7 @@ class Writing:
         self.store, self.registry, self.now, self.rng = store, registry, now, rng
         self._warn = warn
         self.guards: list[Guard] = []
+        self.reviews: list[Review] = []
         self._told: tuple[float, str] = (-1.0, "")
 
     def timestamp(self) -> str:
@@ -113,6 +116,7 @@ class Writing:
             obj = plugins.admit_ingress(obj, self.store)
         self._guard(resource, None, obj, options)
         validate(obj, stored)
+        self.review("CREATE", resource, key, None, obj, options)
         charges = self._admit(key, None, obj, "")
         if options.dry_run:
             if self.store.get(key) is not None:
@@ -165,6 +169,7 @@ class Writing:
             obj = addresses.allocated(obj, self.store, self._draws(options))
         self._guard(resource, old, obj, options)
         validate(obj, stored, old=old)
+        self.review("UPDATE", resource, key, old, obj, options, subresource)
         charges = self._admit(key, old, obj, subresource)
         if options.dry_run:
             return obj
@@ -174,6 +179,30 @@ class Writing:
         obj = self.store.update(key, obj)
         self._charge(charges)
         return obj
+
+    def review(
+        self,
+        operation: str,
+        resource: Resource,
+        key: Key,
+        old: Object | None,
+        new: Object | None,
+        options: Options,
+        subresource: str = "",
+    ) -> None:
+        """Ask whoever reviews requests (see `reviews.Request` for the arguments).
+
+        Raises:
+            ApiError: somebody refuses it.
+        """
+        if not self.reviews:
+            return
+        if subresource == "scale":
+            stored = self.stored(resource)
+            old, new = (None if each is None else scale_of(each, stored) for each in (old, new))
+        request = Request(operation, resource, key, old, new, options, subresource)
+        for review in self.reviews:
+            review(request)
 
     def _admit(
         self, key: Key, old: Object | None, new: Object, subresource: str

@@ -85,7 +85,8 @@ def program(text: str, variables: tuple[str, ...]) -> Program:
     try:
         made = Program(text, _environment(variables).compile(text))
     except RuntimeError as error:
-        raise CompileError(f"compilation failed: {_unwrapped(str(error))}") from None
+        said = _DOTTED.sub(_at_the_root, _unwrapped(str(error)))
+        raise CompileError(f"compilation failed: {said}") from None
     if growth(made.tree) > LIMIT:
         raise CompileError(
             "compilation failed: the value of the expression may be more than "
@@ -125,6 +126,20 @@ def _environment(variables: tuple[str, ...]) -> Any:
 
 
 _CODE = re.compile(r"^[A-Z_]+: (.*?)(?: \[[A-Z_]+\])?$", re.DOTALL)
+
+_DOTTED = re.compile(
+    r"(?P<place><input>:\d+:)(?P<column>\d+)(?P<words>: undeclared reference to ')(?P<name>[\w.]+)"
+    r"\.\w+(?P<line>'[^\n]*\n \| [^\n]*\n \| )\.*\^"
+)
+"""A variable that there is not, told by the fields that are asked of it."""
+
+
+def _at_the_root(found: re.Match[str]) -> str:
+    """The fault as cel-go tells it: the variable itself, and where it stands."""
+    column, name = int(found["column"]) - len(found["name"]), found["name"].partition(".")[0]
+    place, words, line = found["place"], found["words"], found["line"]
+    return f"{place}{column}{words}{name}{line}{'.' * (column - 1)}^"
+
 
 _REASONS = (
     (re.compile(r'Key not found in map : "(.*)"', re.DOTALL), r"no such key: \1"),

@@ -28,6 +28,9 @@ _SIGNS = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slas
 _SIGN = re.compile(r"__|[./-]")
 _NAME = re.compile(r"[a-zA-Z_][\w./-]*", re.ASCII)
 
+PLAIN = "plain"
+"""Marks a schema of the server's own, whose names are spelled as they are."""
+
 _TEXT: Schema = {"type": "string"}
 _HEADER = {
     "apiVersion": _TEXT,
@@ -81,19 +84,22 @@ def value(given: Any, schema: Schema, *, is_root: bool = False) -> Any:
     return given
 
 
-def check(program: Program, schema: Schema, *, is_root: bool = False) -> None:
-    """See that an expression reaches only for fields that `self` and `oldSelf` have.
+def whole(schema: Schema) -> Schema:
+    """The schema of a whole object, with what rules can see of its header."""
+    return {**schema, "properties": fields(schema, is_root=True)}
+
+
+def check(program: Program, known: Mapping[str, Schema]) -> None:
+    """See that an expression reaches only for fields that its variables have.
 
     Args:
         program: the expression.
-        schema: of the place of `self`.
-        is_root: whether that is a whole object.
+        known: the schemas of variables; of one that is not among them, nothing is known.
 
     Raises:
         CompileError: `undefined field`, as the server words it.
     """
-    known = {**schema, "properties": fields(schema, is_root=is_root)}
-    _schema_of(program.tree, {"self": known, "oldSelf": known}, program.text)
+    _schema_of(program.tree, known, program.text)
 
 
 def _schema_of(expr: Expr, known: Mapping[str, Schema], text: str) -> Schema:
@@ -117,7 +123,7 @@ def _schema_of(expr: Expr, known: Mapping[str, Schema], text: str) -> Schema:
         of = below[0]
         if isinstance(of.get("items"), Mapping):
             return dict(of["items"])
-        if expr.name != "_[_]" and of.get("properties"):
+        if expr.name != "_[_]" and "properties" in of:
             return _field(of, expr.children[1].name, expr.at, text)
     return {}
 
@@ -128,9 +134,9 @@ def _field(of: Schema, name: str, at: int, text: str) -> Schema:
         return rest
     named = fields(of)
     for own, schema in named.items():
-        if escaped(own) == name:
+        if name == (own if of.get(PLAIN) else escaped(own)):
             return schema
-    if named:
+    if named or PLAIN in of:
         raise failure(text, at, f"undefined field '{name}'")
     return {}
 

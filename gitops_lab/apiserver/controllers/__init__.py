@@ -24,6 +24,7 @@ from gitops_lab.apiserver.controllers.job import Jobs
 from gitops_lab.apiserver.controllers.kubelet import Kubelet
 from gitops_lab.apiserver.controllers.loop import Controller, Loop
 from gitops_lab.apiserver.controllers.namespace import Namespaces
+from gitops_lab.apiserver.controllers.policies import PolicyStatus
 from gitops_lab.apiserver.controllers.provisioner import LocalPaths
 from gitops_lab.apiserver.controllers.quota import ResourceQuotas
 from gitops_lab.apiserver.controllers.replicaset import ReplicaSets
@@ -64,6 +65,7 @@ class Controllers(Loop):
             [  # they take turns in this order
                 Definitions(api, indexes),
                 ResourceQuotas(api, indexes),
+                PolicyStatus(api, indexes),
                 ServiceAccounts(api, indexes),
                 RootCertificates(api, indexes, certificate=certificate),
                 ClusterRoleAggregation(api, indexes),

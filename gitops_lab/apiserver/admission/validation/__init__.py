@@ -13,6 +13,7 @@ from __future__ import annotations
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.admission.validation import (
     access,
+    admission_policies,
     autoscaling,
     cluster,
     configuration,
@@ -45,6 +46,11 @@ RULES: dict[tuple[str, str], Rule] = {
     ("", "ResourceQuota"): cluster.resource_quota,
     ("", "Secret"): configuration.secret,
     ("", "Service"): services.service,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): admission_policies.policy,
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+    ): admission_policies.binding,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.custom_resource,
     ("apps", "ControllerRevision"): workloads.controller_revision,
     ("apps", "DaemonSet"): workloads.daemon_set,

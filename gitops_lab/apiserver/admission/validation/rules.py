@@ -103,7 +103,8 @@ def _rule(rule: Object, schema: Schema, path: str, is_root: bool, has_past: bool
 
 def _check_fields(made: Program, rule: Object, schema: Schema, is_root: bool) -> None:
     try:
-        values.check(made, schema, is_root=is_root)
+        seen = values.whole(schema) if is_root else schema
+        values.check(made, {"self": seen, "oldSelf": seen})
     except CompileError as error:
         raise _without_binding(error) if rule.get("optionalOldSelf") else error from None
 
