@@ -21,6 +21,7 @@ from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers import events
+from gitops_lab.apiserver.controllers.correlation import Correlator
 from gitops_lab.apiserver.controllers.figures import LOAD
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
@@ -112,6 +113,7 @@ class Autoscalers(Controller):
 
     def __init__(self, api: Api, indexes: Indexes, *, usage: Usage) -> None:
         super().__init__(api, indexes)
+        self._correlator = Correlator()
         self._resource = api.registry.by_kind("autoscaling/v2", "HorizontalPodAutoscaler")
         self._usage = usage
         self._histories: dict[str, History] = {}
@@ -449,6 +451,7 @@ class Autoscalers(Controller):
             message=message,
             type=type,
             component=self.name,
+            correlator=self._correlator,
             now=now,
         )
 

@@ -3,8 +3,7 @@
 Source: client-go tools/record (v0.37) and the API server's `--event-ttl`. An Event that says the
 same of the same object again is counted, not written a second time. The real recorder keeps a
 cache of what it has said; here the Event's name is made from what it says, so the store itself
-remembers. The real recorder also merges Events that differ in their sentence only, and drops an
-object's Events if there are too many; nothing here speaks often enough for that.
+remembers. What happens to Events that are many is up to a `Correlator`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from math import ceil
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
+from gitops_lab.apiserver.controllers.correlation import COMBINED, Correlator
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.store import Event
 from gitops_lab.clock import timestamp
@@ -40,6 +40,7 @@ def record(
     now: float,
     field_path: str = "",
     host: str = "",
+    correlator: Correlator | None = None,
 ) -> None:
     """Tell what happened to an object, or that it happened once more.
 
@@ -56,18 +57,29 @@ def record(
         now: the present instant, in seconds since the Unix epoch.
         field_path: the part of the object, such as `spec.containers{web}`.
         host: the node on which it happened.
+        correlator: combines Events that are similar, and withholds those that are too many.
     """
     metadata = involved["metadata"]
     uid, namespace = metadata.get("uid", ""), metadata.get("namespace") or "default"
+    about = (component, host, involved["kind"], namespace, metadata["name"], uid)
     told = "\n".join((uid, field_path, type, reason, message, component, host))
+    if correlator and correlator.combines((*about, type, reason), message, now):
+        told, message = "\n".join((uid, type, reason, component, host)), COMBINED + message
     name = f"{metadata['name']}.{hashlib.blake2b(told.encode(), digest_size=8).hexdigest()}"
+    if correlator and correlator.withholds(about, name, now):
+        return
+    times = 1 + (correlator.withheld(name) if correlator else 0)
     resource = api.registry.by_kind("v1", "Event")
     known = api.store.get(("", "events", namespace, name))
     at = timestamp(now)
     options = Options(field_manager=component)
     try:
         if known is not None:
-            again: dict[str, Any] = {"count": known.get("count", 1) + 1, "lastTimestamp": at}
+            again: dict[str, Any] = {
+                "count": known.get("count", 1) + times,
+                "lastTimestamp": at,
+                "message": message,
+            }
             api.update(resource, name, {**known, **again}, namespace=namespace, options=options)
             return
         reference = {
@@ -89,7 +101,7 @@ def record(
             "source": {"component": component, **({"host": host} if host else {})},
             "firstTimestamp": at,
             "lastTimestamp": at,
-            "count": 1,
+            "count": times,
             "type": type,
             "reportingComponent": component,
             "reportingInstance": host,

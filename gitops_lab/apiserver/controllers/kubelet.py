@@ -16,6 +16,7 @@ from typing import Any
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.container import Container, Surroundings
+from gitops_lab.apiserver.controllers.correlation import Correlator
 from gitops_lab.apiserver.controllers.environment import environment, files, missing_volume
 from gitops_lab.apiserver.controllers.figures import MEBIBYTE
 from gitops_lab.apiserver.controllers.images import Behaviour, Catalogue, parse
@@ -66,6 +67,7 @@ class Kubelet(Controller):
         self, api: Api, indexes: Indexes, *, images: Catalogue, rng: Random, nodes: int = 1
     ) -> None:
         super().__init__(api, indexes)
+        self._correlator = Correlator()
         self.images = images
         self._rng = rng
         self._pods = api.registry.by_kind("v1", "Pod")
@@ -359,6 +361,7 @@ class Kubelet(Controller):
                 message=message,
                 type=type,
                 component=MANAGER,
+                correlator=self._correlator,
                 now=now,
                 field_path=field_path,
                 host=life.node,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitops_lab.apiserver.api import Api
 from gitops_lab.apiserver.controllers import events
+from gitops_lab.apiserver.controllers.correlation import Correlator
 from gitops_lab.model import Object
 
 
@@ -17,6 +18,7 @@ class Recorder:
 
     def __init__(self, api: Api, component: str) -> None:
         self._api, self._component = api, component
+        self._correlator = Correlator()
 
     def __call__(
         self, about: Object, now: float, reason: str, message: str, type: str = "Normal"
@@ -30,4 +32,5 @@ class Recorder:
             type=type,
             component=self._component,
             now=now,
+            correlator=self._correlator,
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.controllers import events
+from gitops_lab.apiserver.controllers.correlation import Correlator
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.controllers.placement import (
@@ -51,6 +52,7 @@ class Scheduler(Controller):
 
     def __init__(self, api: Api, indexes: Indexes) -> None:
         super().__init__(api, indexes)
+        self._correlator = Correlator()
         self._pods = api.registry.by_kind("v1", "Pod")
         self._by_node = indexes.pods_by_node()
         self._binding = VolumeBinding(api, indexes, manager=MANAGER)
@@ -168,6 +170,7 @@ class Scheduler(Controller):
             message=message,
             type=type,
             component=NAME,
+            correlator=self._correlator,
             now=now,
         )
 
