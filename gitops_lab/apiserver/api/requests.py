@@ -15,7 +15,10 @@ from gitops_lab.apiserver.store import Key
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
-WRITABLE = ("", "status", "scale", "finalize")
+PARTS = ("status", "scale", "resize", "ephemeralcontainers")
+"""The subresources that can be read like the object itself."""
+
+WRITABLE = ("", *PARTS, "finalize")
 """The subresources that updates and patches can write; the empty one is the object itself."""
 
 

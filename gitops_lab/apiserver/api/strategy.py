@@ -29,6 +29,9 @@ _SERVERS_OWN = (
 )
 """Metadata that a new object cannot bring along."""
 
+_ABSENT_IF_EMPTY = ("annotations", "finalizers", "labels", "ownerReferences")
+"""Metadata that an object has either with something in it or not at all."""
+
 _KEPT_ON_CREATE = frozenset({("", "nodes")})
 """Resources with a status subresource whose create takes the status nevertheless."""
 
@@ -116,6 +119,7 @@ def before_create(obj: Object, resource: Resource, key: Key, *, now: str, uid: s
     metadata["uid"], metadata["creationTimestamp"] = uid, now
     if resource.generation:
         metadata["generation"] = 1
+    _drop_empty(metadata)
     obj = {**obj, "metadata": metadata}
     if has_status(resource) and (resource.group, resource.plural) not in _KEPT_ON_CREATE:
         obj.pop("status", None)
@@ -129,7 +133,8 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
         obj: the object as the writer wants it.
         old: the object as stored.
         resource: what is written.
-        subresource: what is written: `status`, `scale`, `finalize`, or empty.
+        subresource: what is written: `status`, `scale`, `finalize`, `resize`,
+            `ephemeralcontainers`, or empty.
     """
     metadata, before = obj.get("metadata", {}), old["metadata"]
     if metadata is not before:
@@ -145,6 +150,10 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
         if result["status"] is None:
             del result["status"]
         return result
+    if subresource in _PARTS_OF_PODS:
+        metadata = _as_before(before, metadata, "managedFields")
+        spec = _PARTS_OF_PODS[subresource](old["spec"], obj.get("spec") or {})
+        return {**old, "metadata": metadata, "spec": spec}
     result = {**obj, "metadata": metadata}
     if has_status(resource):
         result = _as_before(result, old, "status")
@@ -153,6 +162,46 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
     if resource.kind == "Namespace" and not resource.group and subresource != "finalize":
         result["spec"] = _as_before(result.get("spec") or {}, old.get("spec") or {}, "finalizers")
     return result
+
+
+def _resized(spec: Object, wanted: Object) -> Object:
+    """A pod's spec with the amounts that are wanted for its containers.
+
+    If they are not the same containers, validation has to say so.
+    """
+    return {
+        **spec,
+        **{
+            kind: _with_amounts(spec.get(kind) or [], wanted.get(kind) or [])
+            for kind in ("containers", "initContainers")
+            if spec.get(kind) or wanted.get(kind)
+        },
+    }
+
+
+def _with_amounts(containers: list[Object], wanted: list[Object]) -> list[Object]:
+    if [each["name"] for each in containers] != [each.get("name") for each in wanted]:
+        return wanted
+    return [
+        {
+            **{key: value for key, value in container.items() if key not in _AMOUNTS},
+            **{key: value for key, value in new.items() if key in _AMOUNTS},
+        }
+        for container, new in zip(containers, wanted, strict=True)
+    ]
+
+
+def _with_ephemeral_containers(spec: Object, wanted: Object) -> Object:
+    return _as_before(spec, wanted, "ephemeralContainers")
+
+
+_AMOUNTS = ("resources", "resizePolicy")
+
+_PARTS_OF_PODS = {
+    "resize": _resized,
+    "ephemeralcontainers": _with_ephemeral_containers,
+}
+"""What a write of a pod's subresource makes of its spec; all else stays as it was."""
 
 
 def _metadata(metadata: Object, before: Object) -> Object:
@@ -167,7 +216,14 @@ def _metadata(metadata: Object, before: Object) -> Object:
     for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
         if key in before:
             metadata[key] = before[key]
+    _drop_empty(metadata)
     return _as_before(metadata, before, "generation")
+
+
+def _drop_empty(metadata: Object) -> None:
+    for key in _ABSENT_IF_EMPTY:
+        if key in metadata and not metadata[key]:
+            del metadata[key]
 
 
 def _as_before(obj: Object, before: Object, key: str) -> Object:

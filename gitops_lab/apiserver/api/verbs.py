@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Literal
 
-from gitops_lab.apiserver import managedfields, refusals, selectors
+from gitops_lab.apiserver import lastapplied, managedfields, refusals, selectors
 from gitops_lab.apiserver import patch as patches
 from gitops_lab.apiserver.admission import default
 from gitops_lab.apiserver.admission.validation import validate
@@ -102,13 +102,15 @@ class Api:
     ) -> Object:
         """The object of that name; with the subresource `scale`, its Scale.
 
+        With one of the other `requests.PARTS` it is the object all the same.
+
         Raises:
             ApiError: 404 NotFound.
         """
         self._bring_up_to_date(resource)
         obj = self._present(resource, self._key(resource, name, namespace))
         if subresource:
-            requests.check_subresource(resource, subresource, ("status", "scale"))
+            requests.check_subresource(resource, subresource, requests.PARTS)
             if subresource == "scale":
                 return scale.scale_of(obj, resource)
         return _served(resource, obj)
@@ -255,7 +257,8 @@ class Api:
             body: the whole object; with the subresource `scale`, a Scale. If it names a
                 resourceVersion, the object must still be at it.
             namespace: where; if empty, the namespace that the body names.
-            subresource: `status`, `scale`, `finalize` (of namespaces), or empty.
+            subresource: `status`, `scale`, `finalize` (of namespaces), `resize` and
+                `ephemeralcontainers` (of pods), or empty.
             options: of the write.
 
         Raises:
@@ -302,7 +305,7 @@ class Api:
                 apply configuration (`apply`).
             type: how the patch is to be understood.
             namespace: where.
-            subresource: `status`, `scale`, or empty.
+            subresource: as in an update.
             options: of the write.
 
         Raises:
@@ -517,7 +520,7 @@ class Api:
         options: Options,
     ) -> Object:
         """Apply a configuration; the object in its stored version, `old` if nothing changed."""
-        config = decoding.with_header(config, resource.api_version, resource.kind)
+        sent = config = decoding.with_header(config, resource.api_version, resource.kind)
         config, fault = decoding.canonical(config, resource)
         metadata = requests.metadata_of(config)
         named = {"metadata": {"name": key.name, **metadata}} if old else config
@@ -535,9 +538,11 @@ class Api:
             now=self._writing.timestamp(),
             subresource=subresource,
             status_apart=strategy.has_status(stored),
+            yielded=lastapplied.yielded(old, options.field_manager, stored.node),
         )
         if fault is not None:
             raise fault
+        merged = lastapplied.updated(merged, sent, options.field_manager)
         if merged is old:
             return old
         if old is None:
@@ -583,7 +588,7 @@ class Api:
             if not options.dry_run:
                 self.store.update(key, bound)
         else:
-            body = decoding.with_header(body, "policy/v1", "Eviction")
+            body = decoding.with_header(pods.of_today(body), "policy/v1", "Eviction")
             pod = self._present(resource, key)
             budget = pods.budget_for(pod, self.store)
             asked = pods.deletion_of(body, options)

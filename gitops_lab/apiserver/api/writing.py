@@ -168,7 +168,7 @@ class Writing:
         if key[:2] == ("", "services"):
             obj = addresses.allocated(obj, self.store, self._draws(options))
         self._guard(resource, old, obj, options)
-        validate(obj, stored, old=old)
+        validate(obj, stored, old=old, subresource=subresource)
         self.review("UPDATE", resource, key, old, obj, options, subresource)
         charges = self._admit(key, old, obj, subresource)
         if options.dry_run:

@@ -9,6 +9,8 @@ from typing import Any, cast
 from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.api import Api, Options
 from gitops_lab.apiserver.api.pages import token
+from gitops_lab.apiserver.api.requests import PARTS
+from gitops_lab.apiserver.api.scale import RESOURCE as SCALE
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
 from gitops_lab.apiserver.applications import Applications
@@ -19,7 +21,7 @@ from gitops_lab.apiserver.http.duplicates import findings
 from gitops_lab.apiserver.http.routes import Route
 from gitops_lab.apiserver.http.upgrade import Session
 from gitops_lab.apiserver.http.watches import Watching
-from gitops_lab.apiserver.resources import SCALE, Resource
+from gitops_lab.apiserver.resources import Resource
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
@@ -293,7 +295,7 @@ def _check_verb(resource: Resource, route: Route) -> None:
     """
     if not route.subresource and route.verb not in resource.verbs:
         raise refusals.method_not_allowed()
-    if route.subresource not in ("", "status", "scale", "log"):
+    if route.subresource not in ("", *PARTS, "log"):
         raise refusals.method_not_allowed()
 
 

@@ -22,6 +22,7 @@ from gitops_lab.apiserver.admission.validation import (
     jobs,
     names,
     networking,
+    pod_parts,
     pods,
     services,
     storage,
@@ -75,6 +76,12 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 """The rule for a kind, by group and kind; a kind without one has only its metadata checked."""
 
+PARTS: dict[tuple[str, str, str], Rule] = {
+    ("", "Pod", "ephemeralcontainers"): pod_parts.ephemeral_containers,
+    ("", "Pod", "resize"): pod_parts.resize,
+}
+"""The rule for what a subresource changes of a kind, in place of the rule for the whole."""
+
 _NAME_FORMATS: dict[tuple[str, str], names.Format] = {
     ("", "Namespace"): names.dns_label,
     ("", "Service"): names.rfc1035_label,
@@ -86,7 +93,9 @@ _NAME_FORMATS: dict[tuple[str, str], names.Format] = {
 }
 
 
-def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> None:
+def validate(
+    obj: Object, resource: Resource, *, old: Object | None = None, subresource: str = ""
+) -> None:
     """Refuse an object that the real server would refuse.
 
     What was stored has been valid, so on an update everything outside metadata and status is
@@ -96,6 +105,7 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
         obj: the object as it would be stored: decoded and with its defaults.
         resource: what it is stored as.
         old: the object as stored; None on create.
+        subresource: what of it is written.
 
     Raises:
         ApiError: 422 Invalid, with one cause for each fault.
@@ -113,7 +123,7 @@ def validate(obj: Object, resource: Resource, *, old: Object | None = None) -> N
             extension=resource.is_custom or resource.group == "apiextensions.k8s.io",
         )
     )
-    rule = RULES.get(kind)
+    rule = PARTS.get((*kind, subresource)) or RULES.get(kind)
     if resource.schema is not None:
         errors += custom.custom_object(obj, old, resource.schema)
     elif rule is not None and (old is None or not _same_body(obj, old)):
