@@ -29,6 +29,7 @@ DOCKER = {
     ),
     "save": Command({"output": True}, {"o": "output"}, least=1, most=None),
     "image inspect": Command({"format": True}, {"f": "format"}, least=1, most=None),
+    "network inspect": Command({"format": True}, {"f": "format"}, least=1, most=None),
 }
 PODMAN = {
     **DOCKER,
@@ -72,6 +73,7 @@ def info(engine: str, call: Call) -> int:
         "NCPU": 4,
         "CgroupVersion": str(cgroups),
         "DockerRootDir": "/var/lib/docker",
+        "OperatingSystem": "Docker Desktop" if memory.fails("desktop") else "Debian GNU/Linux",
         "SecurityOptions": ["name=seccomp,profile=builtin", *["name=rootless"] * rootless],
     }))  # fmt: skip
     return 0
@@ -83,6 +85,7 @@ def podman_info(rootless: bool, cgroups: int) -> dict[str, object]:
             "cgroupVersion": f"v{cgroups}",
             "memTotal": MEMORY,
             "security": {"rootless": rootless},
+            "serviceIsRemote": memory.fails("desktop"),
         },
         "store": {"graphRoot": "/var/lib/containers/storage"},
         "version": {"Version": "5.4.2"},
@@ -136,12 +139,27 @@ def image_inspect(engine: str, call: Call) -> int:
     return 0
 
 
+def network_inspect(engine: str, call: Call) -> int:
+    wanted = "{{json .Subnets}}" if engine == "podman" else "{{json .IPAM.Config}}"
+    if call["format"] != wanted:
+        print("this stand-in only speaks of addresses", file=sys.stderr)
+        return 1
+    if not [*memory.HOME.glob("clusters/*/nodes")]:
+        print(f"Error response from daemon: network {call.arguments[0]} not found", file=sys.stderr)
+        return 1
+    subnet, gateway = ("subnet", "gateway") if engine == "podman" else ("Subnet", "Gateway")
+    addresses = ("fc00:f853:ccd:e793::1", "172.18.0.1")
+    print(json.dumps([{subnet: f"{each}/16", gateway: each} for each in addresses]))
+    return 0
+
+
 DOES = {
     "info": info,
     "version": version,
     "build": build,
     "save": save,
     "image inspect": image_inspect,
+    "network inspect": network_inspect,
 }
 
 if __name__ == "__main__":
