@@ -80,6 +80,7 @@ def _desired_change(
 ) -> Change:
     key, desired = manifest.key, stamped(manifest.body, policy.owner)
     _, _, version = desired["apiVersion"].rpartition("/")
+    live = None
     try:
         live = cluster.get(key, version=version)
         merged = cluster.apply(desired, manager=policy.owner, force=policy.force, dry_run=True)
@@ -87,7 +88,7 @@ def _desired_change(
         missing = promised.get((key.group, key.kind)) or promised.get(("", key.namespace))
         if error.code == 404 and missing:
             return Change(key, Action.CREATED, missing, desired)
-        return Change(key, Action.FAILED, f"{manifest.origin}: {error.message}", desired)
+        return Change(key, Action.FAILED, f"{manifest.origin}: {error.message}", desired, live)
     if live is None:
         return Change(key, Action.CREATED, "in Git, not in the cluster", desired)
     found = list(differences(live, merged))

@@ -218,6 +218,7 @@ def test_rules_are_not_asked_about_what_the_schema_refuses(world: CustomWorld) -
         ({"rule": "self.replicas +"}, "rule", "compilation failed: ERROR: <input>:1:16: Syntax"),
         ({"rule": "self.replica > 1"}, "rule", "ERROR: <input>:1:5: undefined field 'replica'"),
         ({"rule": "object.x == 1"}, "rule", "undeclared reference to 'object"),
+        ({"rule": "self.replicas"}, "rule", "cel expression must evaluate to a bool"),
         ({"rule": "1"}, "rule", "cel expression must evaluate to a bool"),
         ({"rule": "true", "message": " "}, "message", "must be non-empty if specified"),
         ({"rule": "true", "message": "a\nb"}, "message", "must not contain line breaks"),

@@ -89,17 +89,24 @@ def whole(schema: Schema) -> Schema:
     return {**schema, "properties": fields(schema, is_root=True)}
 
 
-def check(program: Program, known: Mapping[str, Schema]) -> None:
+_TYPES = {"boolean": "bool", "integer": "int", "number": "double", "string": "string"}
+
+
+def check(program: Program, known: Mapping[str, Schema]) -> str:
     """See that an expression reaches only for fields that its variables have.
 
     Args:
         program: the expression.
         known: the schemas of variables; of one that is not among them, nothing is known.
 
+    Returns:
+        The type of its value, as far as it is a field; else what the program itself says.
+
     Raises:
         CompileError: `undefined field`, as the server words it.
     """
-    _schema_of(program.tree, known, program.text)
+    found = _schema_of(program.tree, known, program.text)
+    return _TYPES.get(found.get("type", ""), program.type)
 
 
 def _schema_of(expr: Expr, known: Mapping[str, Schema], text: str) -> Schema:

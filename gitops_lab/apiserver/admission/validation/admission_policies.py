@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gitops_lab.apiserver.admission.validation import names
@@ -80,8 +81,14 @@ def compiled(text: str, spec: Object, *, earlier: Iterable[str] | None = None) -
     Raises:
         CompileError: it cannot be compiled.
     """
+    has_params = spec.get("paramKind") is not None
+    return _compiled(text, has_params, None if earlier is None else tuple(earlier))
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str, has_params: bool, earlier: tuple[str, ...] | None) -> Program:
     known = ["object", "oldObject", "request", "namespaceObject"]
-    if spec.get("paramKind") is not None:
+    if has_params:
         known.append("params")
     if earlier is not None:
         known.append("variables")

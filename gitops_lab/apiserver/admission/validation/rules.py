@@ -87,11 +87,11 @@ def _rule(rule: Object, schema: Schema, path: str, is_root: bool, has_past: bool
             continue
         try:
             made = _compiled(rule[name], rule)
-            _check_fields(made, rule, schema, is_root)
+            type_ = _type_of(made, rule, schema, is_root)
         except CompileError as error:
             yield invalid(f"{path}.{name}", rule[name], str(error))
             continue
-        if made.type not in (wanted, "dyn"):
+        if type_ not in (wanted, "dyn"):
             yield invalid(f"{path}.{name}", rule[name], why)
         if _compares(made) and not has_past:
             detail = "oldSelf cannot be used on the uncorrelatable portion of the schema"
@@ -101,10 +101,11 @@ def _rule(rule: Object, schema: Schema, path: str, is_root: bool, has_past: bool
         yield invalid(f"{path}.optionalOldSelf", True, detail)
 
 
-def _check_fields(made: Program, rule: Object, schema: Schema, is_root: bool) -> None:
+def _type_of(made: Program, rule: Object, schema: Schema, is_root: bool) -> str:
+    """The type of an expression's value; a CompileError if it reaches for what is not there."""
     try:
         seen = values.whole(schema) if is_root else schema
-        values.check(made, {"self": seen, "oldSelf": seen})
+        return values.check(made, {"self": seen, "oldSelf": seen})
     except CompileError as error:
         raise _without_binding(error) if rule.get("optionalOldSelf") else error from None
 
