@@ -65,6 +65,7 @@ def apply(
     now: str,
     subresource: str = "",
     status_apart: bool = True,
+    yielded: Fields | None = None,
 ) -> Object:
     """The live object with an apply configuration merged in.
 
@@ -80,6 +81,7 @@ def apply(
         now: RFC 3339 timestamp for the manager's entry.
         subresource: such as `status`; empty for the object itself.
         status_apart: whether the kind has a status subresource, so that only it can write status.
+        yielded: fields that whoever owns them gives up without a conflict.
 
     Returns:
         The merged object, or `live` itself if the apply changes nothing.
@@ -124,7 +126,7 @@ def apply(
     if merged is not live:
         written, removed = fieldsets.changes(live, merged, node)
         if not force:
-            _check_conflicts(others, written)
+            _check_conflicts(others, fieldsets.difference(written, yielded or {}))
         others = _taken_from(others, fieldsets.union(written, removed))
     if fields:
         others = [*others, _entry(mine, api_version, now, fields)]

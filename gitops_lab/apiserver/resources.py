@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
@@ -275,12 +275,6 @@ _TABLE: dict[str, tuple[tuple[Resource, ...], tuple[Resource, ...]]] = {
     )),
 }
 # fmt: on
-
-SCALE = replace(
-    _row("scales", "Scale", verbs="get patch update"), group="autoscaling", version="v1"
-)
-"""What the subresource `scale` of any resource is."""
-
 
 @cache
 def _builtin_resources() -> tuple[Resource, ...]:

@@ -95,6 +95,14 @@ def budget_for(pod: Object, store: Store) -> Object | None:
     return budget
 
 
+def of_today(eviction: Object) -> Object:
+    """An Eviction of policy/v1, though it says v1beta1: old clients send that, and the real server
+    still takes it, alone of all that is served no longer."""
+    if isinstance(eviction, dict) and eviction.get("apiVersion") == "policy/v1beta1":
+        return {**eviction, "apiVersion": "policy/v1"}
+    return eviction
+
+
 def deletion_of(eviction: Object, options: Options) -> Options:
     """How a pod is deleted that is evicted."""
     asked = eviction.get("deleteOptions") or {}
