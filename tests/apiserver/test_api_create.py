@@ -227,8 +227,9 @@ def test_without_a_name_there_is_no_object(world: World) -> None:
 def test_a_resource_version_has_no_place_in_a_new_object(world: World) -> None:
     body = config_map()
     body["metadata"]["resourceVersion"] = "1"
-    with pytest.raises(ApiError, match="resourceVersion should not be set on objects to be"):
+    with pytest.raises(ApiError, match="resourceVersion should not be set on objects to be") as no:
         world.create(body)
+    assert (no.value.code, no.value.reason) == (500, "")
 
 
 def test_nothing_is_created_where_there_is_no_namespace(world: World) -> None:

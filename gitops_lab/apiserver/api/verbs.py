@@ -234,7 +234,7 @@ class Api:
         metadata = requests.metadata_of(obj)
         if metadata.get("resourceVersion"):
             message = "resourceVersion should not be set on objects to be created"
-            raise ApiError(500, "InternalError", message)
+            raise ApiError(500, "", message)  # the real server gives no reason, either
         namespace = requests.namespace_of(obj, resource, namespace)
         key = self._key(resource, metadata.get("name", ""), namespace)
         return _served(resource, self._writing.create(resource, obj, key, options))
