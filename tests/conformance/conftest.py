@@ -6,34 +6,29 @@ On a simulated cluster time is virtual; on a real one it is waited for.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
 from random import Random
 from shutil import rmtree
 from tempfile import mkdtemp
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens, kubeconfig
-from gitops_lab.apiserver.auth.kubeconfig import write
-from gitops_lab.apiserver.http.server import Server
 from gitops_lab.clock import SimClock
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey, named
 from gitops_lab.ports import Cluster, Credentials
-
-T = TypeVar("T")
+from tests.conformance.requests import Requests, Rest, Verbs
+from tests.served import Served
 
 LIMIT = 120.0
 """Seconds that anything may take to come about."""
@@ -46,14 +41,16 @@ class Subject:
     """The cluster under test.
 
     Args:
-        cluster: its API.
+        cluster: its API, as deployers see it.
+        requests: its API, as all others see it.
         pass_time: lets so many seconds pass.
         namespace: where this test, and no other, puts its objects.
     """
 
     cluster: Cluster
+    requests: Requests
     pass_time: Callable[[float], None]
-    namespace: str = field(default_factory=lambda: f"conformance-{next(_numbers)}")
+    namespace: str
 
     def key(self, kind: str, name: str, group: str = "") -> ObjectKey:
         """The key of an object in this test's namespace."""
@@ -87,64 +84,56 @@ def in_process() -> Iterator[Subject]:
     task = clock.drive("cluster", simulated.step)
     simulated.on_change(lambda key: clock.wake(task))
     cluster = simulated.connect(Credentials("conformance", inside=True))
-    yield Subject(cluster, lambda seconds: clock.run(seconds=seconds))
+    namespace = f"conformance-{next(_numbers)}"
+    requests = Verbs(simulated.api, namespace)
+    yield Subject(cluster, requests, lambda seconds: clock.run(seconds=seconds), namespace)
 
 
 @cache
-def served() -> tuple[KubeconfigCluster, Callable[[float], None]]:
+def served() -> tuple[KubeconfigCluster, Rest, Callable[[float], None]]:
     """A simulated cluster behind its HTTPS server, for all tests of this process.
 
     It is shared, as a real cluster would be, and ends with the process.
     """
-    clock, random = SimClock(), Random(1)
-    simulated = SimulatedCluster("conformance", clock=clock, random=random)
-    task = clock.drive("cluster", simulated.step)
-    simulated.on_change(lambda key: clock.wake(task))
-    authority, store = Authority.create(), simulated.api.store
-    server = Server(
-        simulated.api,
-        authority=authority,
-        authenticator=Authenticator(Tokens(authority.token_key, store, rng=random)),
-        authorizer=Authorizer(store),
-        now=clock.now,
-    )
-    loop = asyncio.new_event_loop()
-    Thread(target=loop.run_forever, daemon=True).start()
-
-    def on_loop(work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(timeout=60)
+    clock = SimClock()
+    made = Served(clock)
 
     async def pass_time(seconds: float) -> None:
         clock.run(seconds=seconds)
 
-    url = f"https://127.0.0.1:{on_loop(server.start())}"
     folder = Path(mkdtemp(prefix="gitops-lab-conformance-"))
     atexit.register(rmtree, folder)
-    admin = authority.issue_client("conformance", ["system:masters"])
-    write(kubeconfig(url, authority.ca_pem, certificate=admin), folder / "config")
-    cluster = KubeconfigCluster("https", folder / "config", cache=folder / "cache.json")
-    return cluster, lambda seconds: on_loop(pass_time(seconds))
+    config = made.kubeconfig(folder / "config")
+    cluster = KubeconfigCluster("https", config, cache=folder / "cache.json")
+    rest = Rest.of(config, "", folder / "rest.json")
+    return cluster, rest, lambda seconds: made.on_loop(pass_time(seconds))
 
 
 def over_https() -> Iterator[Subject]:
     """The same verbs through the HTTPS server and the official Python client."""
-    yield Subject(*served())
+    cluster, rest, pass_time = served()
+    namespace = f"conformance-{next(_numbers)}"
+    yield Subject(cluster, rest.within(namespace), pass_time, namespace)
 
 
 def of_a_kubeconfig(options: Any, folder: Path) -> Iterator[Subject]:
     """A cluster of the user's choice, in real time."""
     path, context = Path(options.kubeconfig), options.context
     cluster = KubeconfigCluster("yours", path, context=context, cache=folder / "cache.json")
+    rest = Rest.of(path, context, folder / "rest.json")
+    namespace = f"conformance-{os.getpid()}-{next(_numbers)}"
     try:
-        yield Subject(cluster, time.sleep, namespace=f"conformance-{os.getpid()}-{next(_numbers)}")
+        yield Subject(cluster, rest.within(namespace), time.sleep, namespace)
     finally:
         cluster.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
+        users = metafunc.definition.get_closest_marker("users")
+        ours = ["https"] if users else ["in-process", "https"]
         yours = ["kubeconfig"] if metafunc.config.option.kubeconfig else []
-        metafunc.parametrize("subject", ["in-process", "https", *yours], indirect=True)
+        metafunc.parametrize("subject", [*ours, *yours], indirect=True)
 
 
 @pytest.fixture
