@@ -1,7 +1,7 @@
 """The process in the background that a live sandbox runs in: started, asked and ended from outside.
 
-`python -m gitops_lab.daemon FOLDER ARMS SPEED` is that process. It says on standard output, in one
-line, that it is ready, or why it never will be.
+`python -m gitops_lab.daemon FOLDER SETUP` is that process. It says on standard output, in lines of
+JSON, what goes on, and in the end that it is ready, or why it never will be.
 """
 
 from __future__ import annotations
@@ -18,56 +18,56 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
-from gitops_lab.state import StateFolder, raised, told
+from gitops_lab.state import Setup, StateFolder, raised, told
 
 ARMS = ("push-on-commit", "pull+self-heal")
 """What a sandbox is made of unless somebody says otherwise."""
 
-START, STOP = 60.0, 15.0
-"""How long a process may take to be ready, and to end, in seconds."""
+START = {"simulated": 60.0, "context": 120.0, "kind": 1_500.0}
+"""How long a process may be silent before it is ready, in seconds: for kind, a gigabyte may have to
+come through a slow network."""
+
+STOP = 15.0
+"""How long a process may take to end, in seconds."""
+
+Progress = Callable[[str], None]
 
 ALREADY = "already"
 """What a process says that finds another one in its place."""
 
 
 def start(
-    folder: StateFolder, arms: Sequence[str] = (), *, speed: float | None = None
+    folder: StateFolder, wanted: Mapping[str, Any], *, progress: Progress = lambda line: None
 ) -> dict[str, Any]:
     """Start a sandbox's process, and wait until everything in it answers.
 
     Args:
         folder: where it keeps its state; it goes on with what is there.
-        arms: names of standard arms; those of before if empty, or else `ARMS`.
-        speed: how many seconds pass in the sandbox while one passes on the wall; if None, as many
-            as before, or else one.
+        wanted: what somebody wants it to be made of, by the names of `Setup`. What is left out is
+            as it was before, or else as usual.
+        progress: is told what goes on.
 
     Returns:
         The description that the process published, with `found` saying in which state the folder
         was: `new`, `running`, `stopped` or `crashed`.
 
     Raises:
-        UsageError: there is a sandbox with other arms.
+        UsageError: there is a sandbox that is made of something else.
         LabError: it did not start, and why.
     """
     if folder.is_alive:
         return {**_wait(folder), "found": "running"}
     kept = folder.settings()
-    arms = list(arms or kept.get("arms", ARMS))
-    if kept and kept["arms"] != arms:
-        raise UsageError(
-            f"the sandbox {folder.name!r} is made of {', '.join(kept['arms'])}",
-            fix="go on with it by leaving its arms out, remove it with `gitops-lab down`, or make "
-            "another with --name",
-        )
-    speed = kept.get("speed", 1.0) if speed is None else speed
+    setup = chosen(folder, kept.get("setup") or {}, wanted)
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = [sys.executable, "-m", __name__, str(folder.path), ",".join(arms), str(speed)]
+    command = [sys.executable, "-m", __name__, str(folder.path), json.dumps(asdict(setup))]
     # Not the folder that the user happens to be in: Python would look for modules there.
     package = Path(__file__).parents[1]
     log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -83,11 +83,16 @@ def start(
     finally:
         os.close(log)
     assert process.stdout is not None
+    patience = START[setup.backend]
     with process.stdout as said:
-        if not select.select([said], [], [], START)[0]:
-            process.kill()
-        line = said.readline()
-    answer = json.loads(line) if line else {}
+        while True:
+            if not select.select([said], [], [], patience)[0]:
+                process.kill()
+            line = said.readline()
+            answer = json.loads(line) if line else {}
+            if "progress" not in answer:
+                break
+            progress(answer["progress"])
     if ALREADY in answer:
         return {**_wait(folder), "found": "running"}
     if "error" in answer:
@@ -104,11 +109,52 @@ def start(
     return {**folder.description(), "found": found}
 
 
-def stop(folder: StateFolder) -> bool:
-    """End a sandbox's process, if there is one, and remove every trace; whether there was any.
+def chosen(folder: StateFolder, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> Setup:
+    """What a sandbox is to be made of.
 
     Raises:
-        LabError: the process would not end.
+        UsageError: it is made of something else already, apart from its speed.
+    """
+    if kept:
+        for part, value in wanted.items():
+            if part not in ("speed", "confirmed") and kept[part] != _plain(value):
+                raise UsageError(
+                    f"the sandbox {folder.name!r} has {part.replace('_', ' ')} {_said(kept[part])}",
+                    fix="go on with it by leaving that out, remove it with `gitops-lab down`, or "
+                    "make another with --name",
+                )
+    parts = {"arms": ARMS, **kept, **wanted}
+    return Setup(**{**parts, "arms": tuple(parts["arms"])})
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _said(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else repr(value)
+
+
+def holdings(folder: StateFolder) -> list[str]:
+    """What `stop` will remove from a cluster that stays; empty where clusters go as a whole.
+
+    Raises:
+        LabError: the cluster does not answer.
+    """
+    found = _backend(folder)
+    return [str(key) for key in found.holdings()] if found is not None else []
+
+
+def stop(folder: StateFolder, *, progress: Progress = lambda line: None) -> bool:
+    """End a sandbox's process, if there is one, and remove every trace; whether there was any.
+
+    Args:
+        folder: where its state is.
+        progress: is told what goes on.
+
+    Raises:
+        LabError: the process would not end, or a cluster not go. Then the folder stays, and this
+            can be tried again.
     """
     if not folder.path.exists():
         return False
@@ -124,8 +170,22 @@ def stop(folder: StateFolder) -> bool:
             raise LabError(f"the process {pid} does not end", fix=f"end it by hand: kill -9 {pid}")
     with folder.held() as held:
         if held:
+            found = _backend(folder, progress)
+            if found is not None:
+                asyncio.run(found.remove())
             folder.remove()
     return True
+
+
+def _backend(folder: StateFolder, progress: Progress = lambda line: None) -> Any:
+    """Where the sandbox's clusters came from; None for those that go with its folder."""
+    kept = folder.settings().get("setup") or {}
+    if kept.get("backend", "simulated") == "simulated":
+        return None
+    from gitops_lab.live.backends import backend
+
+    setup = Setup(**{**kept, "arms": tuple(kept["arms"])})
+    return backend(setup, folder.path, folder.name, progress)
 
 
 def _signal(folder: StateFolder, pid: int, number: int) -> None:
@@ -145,7 +205,7 @@ def _ended(folder: StateFolder) -> bool:
 
 def _wait(folder: StateFolder) -> dict[str, Any]:
     """The description of a process that may be starting still."""
-    end = time.monotonic() + START
+    end = time.monotonic() + START["simulated"]
     while True:
         try:
             return folder.description()
@@ -158,31 +218,28 @@ def _wait(folder: StateFolder) -> dict[str, Any]:
 # -- in the background -----------------------------------------------------------------------------
 
 
-async def serve(folder: StateFolder, arms: Sequence[str], speed: float, *, crashed: bool) -> bool:
-    """Run a live world until somebody ends it; whether its state is to be removed.
+async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
+    """Run a live world until somebody ends it.
 
     Args:
         folder: its state; this process holds the lock.
-        arms: names of standard arms.
-        speed: how many seconds pass in the sandbox while one passes on the wall.
+        setup: what it is made of.
         crashed: whether the folder's last process ended without `down`.
     """
     from gitops_lab.live import LiveWorld
 
-    world = LiveWorld(folder.path, arms, speed=speed)
-    ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-    def end(remove: bool) -> None:
-        if not ended.done():
-            ended.set_result(remove)
-
+    world = LiveWorld(
+        folder.path, setup, name=folder.name, progress=lambda line: _say({"progress": line})
+    )
+    ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end, False)
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
     key = secrets.token_hex()
-    ear = await asyncio.start_server(Ear(world, key, end).hear, "127.0.0.1", 0)
+    ear = await asyncio.start_server(Ear(world, key, ended.set).hear, "127.0.0.1", 0)
     kept = folder.settings()
+    folder.keep({**kept, "setup": asdict(setup)})  # whoever removes clusters must know of them
     await world.start(kept.get("ports"))
-    folder.keep({"arms": list(arms), "speed": speed, "ports": world.ports})
+    folder.keep({"setup": asdict(setup), "ports": world.ports})
     running = asyncio.ensure_future(world.run())
     try:
         folder.publish(
@@ -195,11 +252,11 @@ async def serve(folder: StateFolder, arms: Sequence[str], speed: float, *, crash
             }
         )
         _say({"crashed": crashed})
-        both: list[asyncio.Future[Any]] = [running, ended]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        _hush()
+        waiting = asyncio.ensure_future(ended.wait())
+        await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()  # raises what went wrong
-        return await ended
     finally:
         ear.close()
         running.cancel()
@@ -213,7 +270,7 @@ class Ear:
     Args:
         world: the sandbox that obeys.
         key: what whoever asks must know.
-        end: ends the process; takes whether its state is to be removed.
+        end: ends the process.
     """
 
     def __init__(self, world: Any, key: str, end: Any) -> None:
@@ -253,14 +310,18 @@ class Ear:
             case "step":
                 return await self.world.step(arguments["arm"])
             case "stop":
-                return self.end(True)
+                return self.end()
             case other:
                 raise LabError(f"nothing here can {other!r}")
 
 
 def _say(what: Mapping[str, Any]) -> None:
-    """Tell whoever started this process; nobody listens after that."""
+    """Tell whoever started this process."""
     print(json.dumps(what), flush=True)
+
+
+def _hush() -> None:
+    """Nobody listens any more."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.close(nothing)
@@ -268,7 +329,9 @@ def _say(what: Mapping[str, Any]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """The process in the background; its exit code."""
-    path, arms, speed = arguments
+    path, text = arguments
+    parts = json.loads(text)
+    setup = Setup(**{**parts, "arms": tuple(parts["arms"])})
     folder = StateFolder(Path(path).name, Path(path).parent)
     os.umask(0o077)
     with folder.held() as held:
@@ -281,19 +344,29 @@ def main(arguments: Sequence[str]) -> int:
         Path(tempfile.tempdir).mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir
         try:
-            serving = serve(folder, arms.split(","), float(speed), crashed=crashed)
-            remove = asyncio.run(serving)
+            asyncio.run(serve(folder, setup, crashed=crashed))
         except BaseException as error:
             if folder.process.exists() or not isinstance(error, LabError):
                 traceback.print_exc()  # into the log; `process.json` tells of the crash
                 return 1
             _say({"error": told(error)})
-            remove = not kept
-        if remove:
-            folder.remove()
-        else:
-            folder.sweep()
+            if not kept and _undone(folder):
+                folder.remove()
+                return 0
+        folder.sweep()
     return 0
+
+
+def _undone(folder: StateFolder) -> bool:
+    """Remove what was made for a sandbox that did not start; whether nothing of it is left."""
+    found = _backend(folder)
+    try:
+        if found is not None:
+            asyncio.run(found.remove())
+    except LabError as error:
+        print(f"after that: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ transition. The deployers know nothing of it, so that all of them are measured a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from gitops_lab.deployers.deployer import Deployer
+from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine.health import overall
 from gitops_lab.engine.plan import OWNER_LABEL, differences, stamped
 from gitops_lab.engine.render import render
@@ -39,6 +40,34 @@ class Observation:
     orphans: tuple[str, ...] = ()
 
 
+class Deployed(Protocol):
+    """What a deployer tells of itself: enough to say what it applied last."""
+
+    @property
+    def revision(self) -> object:
+        """The revision that it synced last."""
+
+
+class Deploying(Protocol):
+    """What an observer must know of a deployer, wherever that runs."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the cluster: field manager and owner label."""
+
+    @property
+    def policy(self) -> Policy:
+        """What it may do, and when."""
+
+    @property
+    def applied(self) -> str:
+        """The revision that it applied in full last."""
+
+    @property
+    def outcome(self) -> Deployed | None:
+        """How its last sync ended."""
+
+
 class Observer:
     """Watches one arm.
 
@@ -49,7 +78,7 @@ class Observer:
         journal: takes each transition down.
     """
 
-    def __init__(self, deployer: Deployer, source: Source, cluster: Cluster, journal: Pen) -> None:
+    def __init__(self, deployer: Deploying, source: Source, cluster: Cluster, journal: Pen) -> None:
         self.deployer, self.source, self.cluster, self.journal = deployer, source, cluster, journal
         self.head = ""
         self.fault = ""
@@ -87,6 +116,12 @@ class Observer:
             for revision in self.wanted:
                 self._compared.pop((revision, key), None)
             self._known = None
+
+    def forget(self) -> None:
+        """Everything may have changed: for a cluster that does not tell of changes."""
+        self._live.clear()
+        self._compared.clear()
+        self._known = None
 
     def look(self) -> None:
         """Compare, if anything moved since the last look, and journal what is new."""

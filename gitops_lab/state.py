@@ -23,6 +23,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,31 @@ def home() -> Path:
     """The folder that holds a folder for each sandbox (XDG Base Directory Specification 0.8)."""
     base = os.environ.get("XDG_STATE_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".local/state") / "gitops-lab"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a sandbox is made of.
+
+    Args:
+        arms: names of standard arms.
+        speed: how many seconds pass in it while one passes on the wall.
+        backend: where its clusters come from: `simulated`, `kind` or `context`.
+        agent: where a pull deployer runs: `inside` its cluster, in a pod, or `outside`.
+        node_image: what kind's nodes are made from; kind's own choice if empty.
+        kubeconfig: for `context`, the user's kubeconfig.
+        context: for `context`, which one.
+        confirmed: for `context`, its name once more if it looks like production.
+    """
+
+    arms: tuple[str, ...]
+    speed: float = 1.0
+    backend: str = "simulated"
+    agent: str = "inside"
+    node_image: str = ""
+    kubeconfig: str = ""
+    context: str = ""
+    confirmed: str = ""
 
 
 class StateFolder:

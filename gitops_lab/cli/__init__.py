@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_lab import __version__
-from gitops_lab.cli import live
+from gitops_lab.cli import agent, live
 from gitops_lab.errors import LabError
 
 OUTPUT = Path("gitops-lab-demo")
@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print the results as JSON, and no table")
     demo.set_defaults(run=run_demo)
     live.add(commands)
+    agent.add(commands)
     return root
 
 

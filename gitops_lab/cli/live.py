@@ -12,7 +12,6 @@ from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
 
-
 AUTHORITIES = "GIT_SSL_CAINFO"
 """The variable that names the only certificates for Git to trust, whatever is configured."""
 
@@ -53,9 +52,29 @@ def add(commands: Any) -> None:
         metavar="N",
         help="let time in the sandbox pass N times as fast (default: 1)",
     )
+    up.add_argument(
+        "--backend",
+        choices=("simulated", "kind", "context"),
+        help="where clusters come from: simulated here (default), made by kind, or a context of "
+        "your kubeconfig",
+    )
+    up.add_argument(
+        "--agent",
+        choices=("inside", "outside"),
+        help="where pull deployers run: in a pod of their cluster, or in the sandbox's process "
+        "(default: inside; outside for context)",
+    )
+    up.add_argument("--node-image", metavar="IMAGE", help="for kind: what nodes are made from")
+    up.add_argument("--context", metavar="NAME", help="for context: which (default: the current)")
+    up.add_argument(
+        "--confirm-context", metavar="NAME", help="use it although it looks like production"
+    )
     status = command("status", run_status, "say what is true of each arm")
     status.add_argument("--json", action="store_true", help="print it as JSON")
-    command("down", run_down, "end a live sandbox and remove every trace of it")
+    down = command("down", run_down, "end a live sandbox and remove every trace of it")
+    down.add_argument(
+        "--yes", action="store_true", help="do not ask before objects of a shared cluster go"
+    )
     command(
         "reset",
         run_reset,
@@ -109,8 +128,7 @@ def run_up(options: argparse.Namespace) -> int:
     from gitops_lab.daemon import start
 
     folder = _folder(options)
-    arms = [name.strip() for name in options.arms.split(",") if name.strip()]
-    found = start(folder, arms, speed=options.speed)
+    found = start(folder, _wanted(options), progress=_tell)
     if found["found"] == "running":
         print(f"The sandbox {options.name!r} runs already, and stays as it is.")
     elif found["found"] == "stopped":
@@ -140,9 +158,14 @@ def run_status(options: argparse.Namespace) -> int:
 
 def run_down(options: argparse.Namespace) -> int:
     """`gitops-lab down`."""
-    from gitops_lab.daemon import stop
+    from gitops_lab.daemon import holdings, stop
 
-    there = stop(_folder(options))
+    folder = _folder(options)
+    if found := holdings(folder):
+        print("This removes:", *found, sep="\n  ")
+        if not options.yes and not _agreed():
+            raise LabError("nothing was removed", fix="answer `yes`, or say --yes")
+    there = stop(folder, progress=_tell)
     print(f"The sandbox {options.name!r} is {'gone' if there else 'not there'}.")
     return 0
 
@@ -152,26 +175,24 @@ def run_reset(options: argparse.Namespace) -> int:
     from gitops_lab.daemon import start, stop
 
     folder = _folder(options)
-    before = folder.settings()
+    before = folder.settings().get("setup")
     if not before:
         folder.description()  # says that there is none
-    stop(folder)
-    _show(start(folder, before["arms"], speed=before["speed"]))
+    stop(folder, progress=_tell)
+    _show(start(folder, before or {}, progress=_tell))
     return 0
 
 
 def run_kubeconfig(options: argparse.Namespace) -> int:
     """`gitops-lab kubeconfig`."""
     folder = _folder(options)
-    clusters = folder.description()["clusters"]
+    single = folder.description()["kubeconfigs"]
     if options.arm is None:
         print(folder.kubeconfig)
         return 0
-    if options.arm not in clusters:
-        raise UsageError(
-            f"there is no arm {options.arm!r}", fix=f"choose from {', '.join(clusters)}"
-        )
-    print(folder.path / "clusters" / options.arm / "kubeconfig")
+    if options.arm not in single:
+        raise UsageError(f"there is no arm {options.arm!r}", fix=f"choose from {', '.join(single)}")
+    print(single[options.arm])
     return 0
 
 
@@ -289,6 +310,39 @@ def _show(description: dict[str, Any]) -> None:
     print(f"{'repository':<18} {description['git']}")
     option = "" if description["name"] == "default" else f" --name {description['name']}"
     print(f"Next: gitops-lab kubectl{option} get pods -A; gitops-lab clone{option}")
+
+
+def _wanted(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options of `up` say a sandbox is to be made of; nothing of what they leave out."""
+    arms = [name.strip() for name in options.arms.split(",") if name.strip()]
+    said = {
+        "arms": arms,
+        "speed": options.speed,
+        "backend": options.backend,
+        "agent": options.agent or ("outside" if options.backend == "context" else None),
+        "node_image": options.node_image,
+        "context": options.context,
+        "confirmed": options.confirm_context,
+    }
+    wanted = {part: value for part, value in said.items() if value or value == 0}
+    if options.backend == "context":
+        from gitops_lab.cluster.context import choose, contexts, user_kubeconfig
+
+        path = user_kubeconfig()
+        confirmed = options.confirm_context or ""
+        found = choose(contexts(path), options.context or "", confirmed=confirmed)
+        wanted |= {"kubeconfig": str(path), "context": found.name}
+        wanted.setdefault("arms", ["pull+self-heal"])
+    return wanted
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _agreed() -> bool:
+    """Whether somebody says yes; nobody at a terminal says no."""
+    return sys.stdin.isatty() and input("Remove them? (yes/no) ").strip().lower() == "yes"
 
 
 def _folder(options: argparse.Namespace) -> Any:

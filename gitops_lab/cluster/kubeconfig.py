@@ -54,6 +54,20 @@ class KubeconfigCluster:
             }
         )
 
+    def may(self, verb: str, group: str, resource: str, *, namespace: str = "") -> bool:
+        """Whether one may do something oneself; without a namespace, everywhere.
+
+        Source: Kubernetes, SelfSubjectAccessReview (authorization.k8s.io/v1).
+        """
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self._ask("POST", path, {}, review)["status"]["allowed"])
+
     def get(self, key: ObjectKey, *, version: str = "") -> Object | None:
         """The live object, in the given or the preferred API version; None if there is none."""
         try:

@@ -1,26 +1,32 @@
-"""One arm of the live world: a cluster behind HTTPS, and a deployer that comes from outside."""
+"""One arm of the live world: a cluster, its deployer wherever that runs, and who watches both."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from gitops_lab.agent.manifests import agent
 from gitops_lab.apiserver.auth.grants import deployer_rights
 from gitops_lab.apiserver.auth.kubeconfig import write
 from gitops_lab.apiserver.auth.users import split_account
-from gitops_lab.cluster.kubeconfig import KubeconfigCluster
+from gitops_lab.deployers.deployer import Deployer
+from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
+from gitops_lab.errors import UsageError
 from gitops_lab.forge import GitSource
-from gitops_lab.live.cluster import LiveCluster
+from gitops_lab.live.cluster import ArmCluster, LiveCluster
+from gitops_lab.live.distant import Distant
+from gitops_lab.live.local import Local
 from gitops_lab.live.storage import Storage
-from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.model import Object, ObjectKey
 from gitops_lab.observer import Observer
 from gitops_lab.sandbox import BRANCH, LEARNER, OBSERVER, ArmDescription, status_line
 
 if TYPE_CHECKING:
     from gitops_lab.live.world import LiveWorld
+
+GLANCE = 2.0
+"""Time between two looks at a cluster that tells nobody of its changes, in seconds on the wall."""
 
 
 class LiveArm:
@@ -28,23 +34,30 @@ class LiveArm:
 
     Args:
         description: which deployer, and its policy.
+        cluster: where it deploys to.
+        inside: whether an agent runs in a pod of its cluster.
         world: the sandbox that it is a part of.
+
+    Raises:
+        UsageError: an agent inside cannot have this policy.
     """
 
-    def __init__(self, description: ArmDescription, world: LiveWorld) -> None:
-        self.name, self.description, self.world = description.name, description, world
-        self.journal = world.journal.by(self.name)
-        self.paused = False
-        self.cluster = LiveCluster(
-            self.name,
-            world.folder / "clusters" / self.name,
-            clock=world.clock,
-            random=world.random(self.name),
-            tell=world.notes.append,
-        )
-        self._cluster_task = world.clock.drive(f"{self.name}/cluster", self.cluster.simulated.step)
-        self._told: deque[Revision] = deque()
-        self._by_hand: asyncio.Future[None] | None = None
+    def __init__(
+        self, description: ArmDescription, cluster: ArmCluster, world: LiveWorld, *, inside: bool
+    ) -> None:
+        self.name, self.cluster, self.world = description.name, cluster, world
+        # Fetching takes the time that it takes.
+        self.policy = replace(description.policy, fetch=0.0)
+        self.description, self.journal = description, world.journal.by(description.name)
+        self.inside = inside and description.deployer is PullDeployer
+        if self.inside and self.policy.on_event and not cluster.tells:
+            raise UsageError(
+                f"nobody can tell an agent inside a real cluster that Git moved: {self.name}",
+                fix="leave that arm out, or run the agents here: --agent outside",
+            )
+        if isinstance(cluster, LiveCluster):
+            step = cluster.simulated.step
+            self._cluster_task = world.clock.drive(f"{self.name}/cluster", step)
 
     async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
         """Open the cluster, and set the deployer to work.
@@ -53,95 +66,67 @@ class LiveArm:
             ports: where the cluster listened before, if it did.
         """
         await self.cluster.start(ports)
-        description, simulated = self.description, self.cluster.simulated
-        installer = simulated.connect(LEARNER)
-        for obj in (*description.deployer.prerequisites, *rights(description)):
-            installer.apply(obj, manager="installer")
-        folder = self.cluster.folder
-        write(self.cluster.admin(), folder / "kubeconfig")
-        path, cache = folder / "deployer.kubeconfig", folder / "discovery.json"
-        write(self.cluster.credentials(description.deployer.credentials), path)
-        cache.unlink(missing_ok=True)  # an older process's
-        self._connection = KubeconfigCluster(self.name, path, cache=cache)
-        self.deployer = description.deployer(
-            in_cluster(description),
-            # A repository of its own: it is read in the deployer's thread.
-            source=GitSource(self.world.open_repository(), branch=BRANCH),
-            cluster=self._connection,
-            # Fetching takes the time that it takes.
-            policy=replace(description.policy, fetch=0.0),
-            journal=self.journal,
-            random=self.world.random(f"{self.name}/deployer"),
+        installer, holder = self.cluster.connect(LEARNER), self.description.deployer.credentials
+        needed = (
+            *self.cluster.prerequisites(holder),
+            *rights(self.description, self.cluster.user(holder)),
+            *(self._agent() if self.inside else ()),
         )
-        self.deployer.storage = Storage(folder / "ci.json")
-        self.deployer.applied = self.deployer.storage.get("revision", "")
+        for obj in needed:
+            installer.apply(obj, manager="installer")
+        write(self.cluster.admin(), self.cluster.folder / "admin.kubeconfig")
+        self.host = self._host()
         self.observer = Observer(
-            self.deployer,
-            GitSource(self.world.repository, branch=BRANCH),
-            simulated.connect(OBSERVER),
+            self.host.deployer,
+            GitSource(self.world.open_repository(), branch=BRANCH),
+            self.cluster.connect(OBSERVER),
             self.journal,
         )
         if self.world.repository.tip():  # taken over from an older process
             self.observer.moved()
-        simulated.on_change(self._changed)
-        self._task = self.world.clock.drive(f"{self.name}/deployer", self._step, apart=True)
+        self.cluster.on_change(self._changed)
+        if not self.cluster.tells:
+            self.world.clock.drive(f"{self.name}/observer", self._glance, apart=True)
 
     async def stop(self) -> None:
         """End every connection, the deployer's as well."""
-        self._connection.close()
         await self.cluster.stop()
 
-    async def step(self) -> list[str]:
-        """Have the deployer do its next bounded piece of work now, and tell what it did.
+    @property
+    def deployer(self) -> Any:
+        """The deployer, or what one sees of it from here."""
+        return self.host.deployer
 
-        If it looks at Git at intervals, it does not wait for the end of this one.
-        """
+    async def step(self) -> list[str]:
+        """Have the deployer do its next bounded piece of work now, and tell what it did."""
         position = len(self.world.journal)
-        asked = self._by_hand = self._by_hand or asyncio.get_running_loop().create_future()
-        self.world.clock.wake(self._task)
-        await asked
+        await self.host.step()
         entries = self.world.journal.since(position)
         return [str(entry) for entry in entries if entry.actor == self.name] or ["nothing to do"]
 
-    def notify(self, revision: Revision) -> None:
-        """Tell the deployer that the branch moved; while it is paused, the word waits for it."""
-        self._told.append(revision)
-        if self.deployer.policy.on_event:
-            self.world.clock.wake(self._task)
-
-    @property
-    def was_told(self) -> bool:
-        """Whether there is word for the deployer that it has not heard yet."""
-        return bool(self._told)
-
-    def pause(self) -> None:
-        """Have the deployer do nothing more, unless it is stepped by hand."""
-        if not self.paused:
-            self.paused = True
-            self.journal.record("outage", "deployer", "paused")
-
-    def resume(self) -> None:
-        """Have the deployer go on."""
-        if self.paused:
-            self.paused = False
-            self.journal.record("restored", "deployer", "resumed")
-            self.world.clock.wake(self._task)
+    def moved(self) -> None:
+        """The branch moved, and so did what the observer compares with."""
+        if self.cluster.tells:
+            self.observer.moved()
+        else:
+            self._has_moved = True
 
     def disconnect(self) -> None:
         """Cut the cluster off from everybody outside; who is inside still reaches it."""
-        if self.cluster.simulated.reachable:
-            self.cluster.simulated.reachable = False
+        if self.cluster.is_reachable():
+            self.cluster.disconnect()
             self.journal.record("outage", "cluster", "cannot be reached from outside")
 
     def reconnect(self) -> None:
         """Let those outside reach the cluster again."""
-        if not self.cluster.simulated.reachable:
-            self.cluster.simulated.reachable = True
+        if not self.cluster.is_reachable():
+            self.cluster.reconnect()
             self.journal.record("restored", "cluster", "can be reached from outside again")
 
     def look(self) -> None:
         """Compare what is true with what should be, unless the deployer is at work just now."""
-        if not self._task.running:
+        if self.cluster.tells and not self.host.is_busy:
+            self.observer.deployer = self.host.deployer
             self.observer.look()
 
     def status(self) -> dict[str, Any]:
@@ -150,53 +135,120 @@ class LiveArm:
         return {
             "name": self.name,
             "server": self.cluster.url,
-            "paused": self.paused,
-            "reachable": self.cluster.simulated.reachable,
+            "agent": "inside" if self.inside else "outside",
+            "paused": self.host.paused,
+            "reachable": self.cluster.is_reachable(),
             "applied": self.deployer.applied,
             "line": " ".join((status_line(self.name, seen), *self._marks())),
             **(asdict(seen) if seen is not None else {}),
         }
 
-    def _marks(self) -> Iterator[str]:
-        if self.paused:
-            yield "[paused]"
-        if not self.cluster.simulated.reachable:
-            yield "[cut off]"
+    # -- how it is done -------------------------------------------------------------------------
 
-    def _step(self, now: float) -> float | None:
-        """Step the deployer, in its own thread; nothing else touches it while it steps."""
-        by_hand = self._by_hand
-        if self.paused and by_hand is None:
-            return None
-        while self._told:
-            self.deployer.notify(self._told.popleft())
-        if by_hand is not None and self.deployer.policy.interval is not None:
-            self.deployer.next_look = min(self.deployer.next_look, now)
-        again = self.deployer.step(now)
-        if by_hand is not None:
-            self._by_hand = None
-            by_hand.get_loop().call_soon_threadsafe(by_hand.set_result, None)
-        return None if self.paused else again
+    def _host(self) -> Local | Distant:
+        """Where the deployer runs."""
+        if self.inside and not self.cluster.tells:
+            name, connect = in_cluster(self.description), self.cluster.connect
+            return Distant(
+                name,
+                self.policy,
+                cluster=connect(OBSERVER),
+                hand=connect(LEARNER),
+                journal=self.journal,
+            )
+        path = self.cluster.folder / "deployer.kubeconfig"
+        write(self.cluster.credentials(self.description.deployer.credentials), path)
+        connection = self.cluster.for_deployer(path)
+        storage = Storage(self.cluster.folder / "ci.json")
+
+        def make() -> Deployer:
+            deployer = self.description.deployer(
+                in_cluster(self.description),
+                # A repository of its own: it is read in the deployer's thread.
+                source=GitSource(self.world.open_repository(), branch=BRANCH),
+                cluster=connection,
+                policy=self.policy,
+                journal=self.journal,
+                random=self.world.random(f"{self.name}/deployer"),
+            )
+            deployer.storage = storage
+            deployer.applied = storage.get("revision", "")
+            return deployer
+
+        pod = self._pod if self.inside else None
+        return Local(self.name, make, clock=self.world.clock, journal=self.journal, pod=pod)
+
+    def _agent(self) -> tuple[Object, ...]:
+        """What an agent inside is made of."""
+        name, git = in_cluster(self.description), self.world.git
+        return agent(
+            name,
+            git.url(self.world.repository.name, account=name, inside=True),
+            self.policy,
+            username=name,
+            token=git.tokens[name],
+            authority=git.authority.ca_pem,
+        )
+
+    def _pod(self) -> str:
+        """The uid of the agent's pod, if one is ready."""
+        assert isinstance(self.cluster, LiveCluster)
+        for pod in self.cluster.simulated.api.store.list("", "pods", NAMESPACE):
+            labels = pod["metadata"].get("labels") or {}
+            conditions = pod.get("status", {}).get("conditions") or ()
+            if (
+                labels.get("app.kubernetes.io/instance") == in_cluster(self.description)
+                and "deletionTimestamp" not in pod["metadata"]
+                and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+            ):
+                uid: str = pod["metadata"]["uid"]
+                return uid
+        return ""
+
+    def _marks(self) -> Iterator[str]:
+        if self.host.paused:
+            yield "[paused]"
+        if not self.cluster.is_reachable():
+            yield "[cut off]"
 
     def _changed(self, key: ObjectKey) -> None:
         self.world.clock.wake(self._cluster_task)
+        if self.inside and key.kind == "Pod" and key.namespace == NAMESPACE:
+            self.host.wake()
         self.observer.changed(key)
 
+    _has_moved = False
 
-def rights(description: ArmDescription) -> tuple[Object, ...]:
+    def _glance(self, now: float) -> float:
+        """Look at a cluster that tells nobody of its changes, in a thread of its own."""
+        if self._has_moved:
+            self._has_moved = False
+            self.observer.moved()
+        if isinstance(self.host, Distant):
+            self.host.look()
+        self.observer.deployer = self.host.deployer
+        self.observer.forget()
+        self.observer.look()
+        return now + GLANCE * self.world.clock.speed
+
+
+def rights(description: ArmDescription, user: str) -> tuple[Object, ...]:
     """The roles by which an arm's deployer may do its work, and no other.
 
     They hold in every namespace, for Git decides which namespaces there are. Roles it cannot write:
     a manifest with one is refused.
+
+    Args:
+        description: which deployer, and its policy.
+        user: as whom the cluster knows it.
     """
-    user = description.deployer.credentials.user
-    account = split_account(user)
+    is_agent = split_account(description.deployer.credentials.user) is not None
     return deployer_rights(
         user,
         name=in_cluster(description),
         namespaces=None,
         prunes=description.policy.prune,
-        memory=account[0] if account else "",
+        memory=NAMESPACE if is_agent else "",
         creates_namespaces=True,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens
 from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
@@ -14,13 +14,63 @@ from gitops_lab.apiserver.auth.users import split_account
 from gitops_lab.apiserver.http.server import Server
 from gitops_lab.apiserver.persistence import Log
 from gitops_lab.clock import WallClock
+from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.live.listening import listen
-from gitops_lab.model import Object
-from gitops_lab.ports import Credentials
+from gitops_lab.model import Object, ObjectKey, named
+from gitops_lab.ports import Cluster, Credentials
 
 TOKEN_SECONDS = 365 * 86_400
 """How long an agent's token is good. In a real cluster the kubelet renews it every hour."""
+
+
+class ArmCluster(Protocol):
+    """A cluster of an arm, simulated or real, as the live world uses it."""
+
+    name: str
+    folder: Path
+    ports: tuple[int, int]
+    tells: bool
+
+    @property
+    def url(self) -> str:
+        """The address of its API server, from outside."""
+
+    async def start(self, ports: tuple[int, int] = ...) -> None:
+        """See that it answers."""
+
+    async def stop(self) -> None:
+        """End every connection to it."""
+
+    def connect(self, holder: Credentials) -> Cluster:
+        """A connection of its own, for one thread, with all rights."""
+
+    def for_deployer(self, kubeconfig: Path) -> KubeconfigCluster:
+        """A connection for a deployer that runs here, by a kubeconfig that `credentials` made."""
+
+    def user(self, holder: Credentials) -> str:
+        """As whom the cluster knows the holder."""
+
+    def prerequisites(self, holder: Credentials) -> tuple[Object, ...]:
+        """What must be there before the holder has credentials."""
+
+    def admin(self) -> Object:
+        """A kubeconfig whose holder may do everything."""
+
+    def credentials(self, holder: Credentials) -> Object:
+        """A kubeconfig for a deployer."""
+
+    def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
+        """Tell a listener what changes, if it can."""
+
+    def is_reachable(self) -> bool:
+        """Whether those outside can reach it."""
+
+    def disconnect(self) -> None:
+        """Cut it off from everybody outside, if that can be done."""
+
+    def reconnect(self) -> None:
+        """Let those outside reach it again."""
 
 
 class LiveCluster:
@@ -78,6 +128,11 @@ class LiveCluster:
         self.ports = (0, 0)
         """Where it listens: to those outside, and to those inside."""
 
+        self._connections: list[KubeconfigCluster] = []
+
+    tells = True
+    """Whether it tells of changes by itself; else one has to look."""
+
     async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
         """Begin to listen.
 
@@ -93,9 +148,50 @@ class LiveCluster:
 
     async def stop(self) -> None:
         """End every connection, and let go of what is kept."""
+        for connection in self._connections:
+            connection.close()
         await self._outside.stop()
         await self._inside.stop()
         self._log.close()
+
+    def connect(self, holder: Credentials) -> Cluster:
+        """The cluster as the holder of these credentials sees it from within this process."""
+        return self.simulated.connect(holder)
+
+    def for_deployer(self, kubeconfig: Path) -> KubeconfigCluster:
+        """A connection for a deployer that runs here, by a kubeconfig that `credentials` made."""
+        cache = self.folder / "discovery.json"
+        cache.unlink(missing_ok=True)  # an older process's
+        self._connections.append(KubeconfigCluster(self.name, kubeconfig, cache=cache))
+        return self._connections[-1]
+
+    def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
+        """Tell a listener the key of each object that is created, changed or deleted."""
+        self.simulated.on_change(listener)
+
+    def is_reachable(self) -> bool:
+        """Whether those outside can reach it."""
+        return self.simulated.reachable
+
+    def disconnect(self) -> None:
+        """Cut it off from everybody outside; who is inside still reaches it."""
+        self.simulated.reachable = False
+
+    def reconnect(self) -> None:
+        """Let those outside reach it again."""
+        self.simulated.reachable = True
+
+    def user(self, holder: Credentials) -> str:
+        """As whom the cluster knows the holder."""
+        return holder.user
+
+    def prerequisites(self, holder: Credentials) -> tuple[Object, ...]:
+        """What must be there before the holder has credentials."""
+        account = split_account(holder.user)
+        if account is None:  # a certificate needs nobody's leave
+            return ()
+        namespace, name = account
+        return (named("v1", "Namespace", namespace), named("v1", "ServiceAccount", name, namespace))
 
     @property
     def url(self) -> str:

@@ -12,6 +12,7 @@ from gitops_lab.apiserver.http.server import tls
 from gitops_lab.errors import LabError
 from gitops_lab.files import write_private
 from gitops_lab.forge import Forge
+from gitops_lab.forge.access import configure
 from gitops_lab.forge.accounts import EVERY, Accounts, Right
 from gitops_lab.forge.smart_http import GitServer, url
 from gitops_lab.live.cluster import kept_authority
@@ -19,6 +20,8 @@ from gitops_lab.live.listening import listen
 
 LEARNER = "learner"
 """The account of the person whose sandbox it is; it may read and write every repository."""
+
+LOOPBACK = "127.0.0.1"
 
 READ: Mapping[str, Right] = {EVERY: "read"}
 WRITE: Mapping[str, Right] = {EVERY: "write"}
@@ -32,6 +35,8 @@ class LiveGit:
         folder: where its keys and tokens are kept; it goes on with those that are there.
         readers: the names of the accounts that may read and nothing else.
         wall: the time on the wall, in seconds since the Unix epoch.
+        host: what clusters call this machine, if not as it calls itself.
+        bind: the address of this machine that this is.
         tell: is told, in a sentence, what people should know and nobody is refused for.
 
     Raises:
@@ -45,9 +50,11 @@ class LiveGit:
         *,
         readers: Iterable[str],
         wall: float,
+        host: str = LOOPBACK,
+        bind: str = LOOPBACK,
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.folder, self._tell = folder, tell
+        self.folder, self._tell, self.host, self._bind = folder, tell, host, bind
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authority = kept_authority(folder / "pki", now=wall)
         self.tokens = self._kept_tokens([LEARNER, *readers])
@@ -55,25 +62,43 @@ class LiveGit:
         for name, token in self.tokens.items():
             accounts.add(name, token, WRITE if name == LEARNER else READ)
         self._server = GitServer(forge, accounts, tls=self._tls())
-        self.port = 0
+        self._inside = GitServer(forge, accounts, tls=self._tls())
+        self.port = self.inside_port = 0
 
-    async def start(self, port: int = 0) -> None:
-        """Begin to listen, at the port where it listened before if it did."""
+    async def start(self, port: int = 0, inside_port: int = 0) -> None:
+        """Begin to listen, at the ports where it listened before if it did."""
         self.port = await listen(self._server, port, what="the Git server", tell=self._tell)
+        self.inside_port = self.port
+        if self._bind != LOOPBACK:
+            self.inside_port = await listen(
+                self._inside,
+                inside_port,
+                host=self._bind,
+                what="the Git server for clusters",
+                tell=self._tell,
+            )
         self._write_configuration()
 
     async def stop(self) -> None:
         """Let pushes under way come to their end, and end every other connection."""
         await self._server.stop()
+        await self._inside.stop()
 
     @property
     def address(self) -> str:
         """Host and port."""
-        return f"127.0.0.1:{self.port}"
+        return f"{LOOPBACK}:{self.port}"
 
-    def url(self, repository: str) -> str:
-        """The address of a repository for `git clone`; the learner's account is in it."""
-        return url(self.address, repository, account=LEARNER)
+    def url(self, repository: str, *, account: str = LEARNER, inside: bool = False) -> str:
+        """The address of a repository for `git clone`.
+
+        Args:
+            repository: its name.
+            account: whose token Git shall ask for.
+            inside: as seen from within the clusters.
+        """
+        address = f"{self.host}:{self.inside_port}" if inside else self.address
+        return url(address, repository, account=account)
 
     @property
     def configuration(self) -> Path:
@@ -85,16 +110,12 @@ class LiveGit:
         return self.folder / "gitconfig"
 
     def _write_configuration(self) -> None:
-        authority, credentials = self.folder / "pki" / "ca.crt", self.folder / "credentials"
-        write_private(credentials, f"https://{LEARNER}:{self.tokens[LEARNER]}@{self.address}\n")
-        write_private(
-            self.configuration,
-            f'[http "https://{self.address}/"]\n'
-            f"\tsslCAInfo = {_quoted(authority)}\n"
-            "\tproxy =\n"  # loopback is behind none
-            f'[credential "https://{self.address}"]\n'
-            "\thelper =\n"  # forget those of the user
-            f"\thelper = {_quoted(f'store --file={_shell(credentials)}')}\n",
+        configure(
+            self.folder,
+            address=self.address,
+            authority=self.folder / "pki" / "ca.crt",
+            account=LEARNER,
+            token=self.tokens[LEARNER],
         )
 
     def _kept_tokens(self, names: Iterable[str]) -> dict[str, str]:
@@ -114,16 +135,6 @@ class LiveGit:
         return tokens
 
     def _tls(self) -> ssl.SSLContext:
-        context = tls(self.authority, ("127.0.0.1", "localhost"))
+        context = tls(self.authority, tuple(dict.fromkeys((LOOPBACK, "localhost", self.host))))
         context.verify_mode = ssl.CERT_NONE  # here, people prove with a token who they are
         return context
-
-
-def _quoted(value: object) -> str:
-    """A value as Git's configuration wants it."""
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _shell(path: Path) -> str:
-    """A path as Git's shell wants it: helpers are run by it."""
-    return "'" + str(path).replace("'", "'\\''") + "'"

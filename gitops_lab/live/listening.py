@@ -16,12 +16,20 @@ class Listener(Protocol):
         """Listen no more."""
 
 
-async def listen(listener: Listener, port: int, *, what: str, tell: Callable[[str], None]) -> int:
+async def listen(
+    listener: Listener,
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    what: str,
+    tell: Callable[[str], None],
+) -> int:
     """Listen at a port, or at any other if somebody has taken it since.
 
     Args:
         listener: the server.
         port: where it listened before; 0 if it never did.
+        host: the address.
         what: what is at this address, for whoever must be told that it moved.
         tell: tells them.
 
@@ -29,11 +37,11 @@ async def listen(listener: Listener, port: int, *, what: str, tell: Callable[[st
         The port.
     """
     try:
-        return await listener.start("127.0.0.1", port)
+        return await listener.start(host, port)
     except OSError:
         if not port:
             raise
         await listener.stop()
-    found = await listener.start("127.0.0.1", 0)
+    found = await listener.start(host, 0)
     tell(f"{what} has moved: another program listens at its port {port}; it is at {found} now")
     return found

@@ -7,7 +7,7 @@ own credentials and no more rights than those, by the adapter that serves real c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random, SystemRandom
@@ -15,14 +15,17 @@ from typing import Any
 
 from gitops_lab.apiserver.auth.kubeconfig import write
 from gitops_lab.clock import WallClock
+from gitops_lab.cluster.commands import Progress
 from gitops_lab.errors import ForgeError, UsageError
 from gitops_lab.files import write_private
 from gitops_lab.forge import Forge, Repository
 from gitops_lab.journal import Journal
 from gitops_lab.live.arm import LiveArm, in_cluster
+from gitops_lab.live.backends import backend
 from gitops_lab.live.git import LiveGit
 from gitops_lab.model import Object, Revision
-from gitops_lab.sandbox import BRANCH, described
+from gitops_lab.sandbox import BRANCH, ArmDescription, described
+from gitops_lab.state import Setup
 
 REPOSITORY = "app"
 """What the sandbox's repository is called."""
@@ -39,36 +42,43 @@ class LiveWorld:
 
     Args:
         folder: where it keeps what it must keep; it goes on with what an older process left there.
-        arms: names of standard arms.
-        speed: how many seconds pass in it while one passes on the wall.
+        setup: what it is made of.
+        name: what it is called.
+        progress: is told what goes on while clusters are made.
 
     Raises:
-        UsageError: an arm that does not exist, the same arm twice, or a speed not above zero.
+        UsageError: an arm that does not exist, the same arm twice, a speed not above zero, or
+            parts that do not go together.
         LabError: what is kept is damaged.
     """
 
-    def __init__(self, folder: Path, arms: Sequence[str], *, speed: float = 1.0) -> None:
-        chosen = described(arms)
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        setup: Setup,
+        *,
+        name: str = "default",
+        progress: Progress = lambda line: None,
+    ) -> None:
+        self._descriptions = described(setup.arms)
+        self.folder, self.setup = folder, setup
+        if setup.backend != "simulated" and setup.speed != 1:
+            raise UsageError(
+                f"real clusters do not run {setup.speed:g} times as fast", fix="leave --speed out"
+            )
+        self.backend = backend(setup, folder, name, progress)
         self.notes: list[str] = []
         """What people should know of how this world came up, in sentences."""
         self._lead = Lead(folder / "lead")
-        self.clock = WallClock(speed=speed, lead=self._lead.read())
+        self.clock = WallClock(speed=setup.speed, lead=self._lead.read())
         self.journal = Journal(self.clock)
         self._seed = SystemRandom().getrandbits(64)
         self._written = 0
         self._path = folder / "git" / f"{REPOSITORY}.git"
-        forge = Forge(self._path.parent, now=self.clock.now)
+        self._forge = Forge(self._path.parent, now=self.clock.now)
         there = self._path.exists()
-        self.repository = (forge.open if there else forge.create)(REPOSITORY, BRANCH)
-        self.git = LiveGit(
-            forge,
-            folder / "git-server",
-            readers=[in_cluster(each) for each in chosen],
-            wall=self.clock.wall(),
-            tell=self.notes.append,
-        )
-        self.arms = {each.name: LiveArm(each, self) for each in chosen}
+        self.repository = (self._forge.open if there else self._forge.create)(REPOSITORY, BRANCH)
+        self.arms: dict[str, LiveArm] = {}
 
     def random(self, name: str) -> Random:
         """A source of draws of its own for each part."""
@@ -90,7 +100,19 @@ class LiveWorld:
             ports: what `ports` was before, if anything listened before.
         """
         ports = ports or {}
-        await self.git.start(ports.get("git", 0))
+        places = [in_cluster(each) for each in self._descriptions]
+        await self.backend.open(places)
+        self.git = LiveGit(
+            self._forge,
+            self.folder / "git-server",
+            readers=places,
+            wall=self.clock.wall(),
+            host=self.backend.host,
+            bind=self.backend.bind,
+            tell=self.notes.append,
+        )
+        await self.git.start(ports.get("git", 0), ports.get("git_inside", 0))
+        self.arms = {each.name: self._arm(each) for each in self._descriptions}
         for arm in self.arms.values():
             outside, inside = ports.get("clusters", {}).get(arm.name, (0, 0))
             await arm.start((outside, inside))
@@ -123,6 +145,9 @@ class LiveWorld:
             "git_folder": self.repository.url,
             "git_configuration": str(self.git.configuration),
             "clusters": {arm.name: arm.cluster.url for arm in self.arms.values()},
+            "kubeconfigs": {
+                arm.name: str(arm.cluster.folder / "admin.kubeconfig") for arm in self.arms.values()
+            },
             "notes": self.notes,
         }
 
@@ -130,7 +155,21 @@ class LiveWorld:
     def ports(self) -> dict[str, Any]:
         """Where everything listens, as JSON values: what `start` wants to know next time."""
         clusters = {arm.name: arm.cluster.ports for arm in self.arms.values()}
-        return {"git": self.git.port, "clusters": clusters}
+        return {
+            "git": self.git.port,
+            "git_inside": self.git.inside_port,
+            "clusters": clusters,
+        }
+
+    def _arm(self, description: ArmDescription) -> LiveArm:
+        cluster = self.backend.cluster(
+            description.name,
+            in_cluster(description),
+            clock=self.clock,
+            random=self.random(description.name),
+            tell=self.notes.append,
+        )
+        return LiveArm(description, cluster, self, inside=self.setup.agent == "inside")
 
     def status(self) -> dict[str, Any]:
         """What is true of every arm, as JSON values."""
@@ -140,12 +179,12 @@ class LiveWorld:
     def pause(self, *arms: str) -> None:
         """Pause the deployers of these arms, or of all."""
         for arm in [self[name] for name in arms or self.arms]:
-            arm.pause()
+            arm.host.pause()
 
     def resume(self, *arms: str) -> None:
         """Resume the deployers of these arms, or of all."""
         for arm in [self[name] for name in arms or self.arms]:
-            arm.resume()
+            arm.host.resume()
 
     def disconnect(self, *arms: str) -> None:
         """Cut the clusters of these arms, or of all, off from outside."""
@@ -173,8 +212,8 @@ class LiveWorld:
                 if event.branch != BRANCH or event.deleted:
                     continue
                 for arm in self.arms.values():
-                    arm.observer.moved()
-                    arm.notify(Revision(event.branch, event.after))
+                    arm.moved()
+                    arm.host.notify(Revision(event.branch, event.after))
         except ForgeError as error:
             self.journal.record("forge", "missed", "", str(error))
         return now + POLL * self.clock.speed
@@ -186,8 +225,9 @@ class LiveWorld:
         """
         tip = self.repository.tip()
         for arm in self.arms.values():
-            if tip and not arm.was_told and arm.deployer.applied != str(Revision(BRANCH, tip)):
-                arm.notify(Revision(BRANCH, tip))
+            is_new = arm.deployer.applied != str(Revision(BRANCH, tip))
+            if tip and is_new and not arm.host.was_told:
+                arm.host.notify(Revision(BRANCH, tip))
 
     def _keep_lead(self, now: float) -> float:
         """Keep the lead that the clock will have when this is called again, and then some."""

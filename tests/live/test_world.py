@@ -28,10 +28,11 @@ from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.errors import ClusterUnreachable, LabError
 from gitops_lab.live import LiveArm, LiveWorld
 from gitops_lab.live.arm import rights
+from gitops_lab.live.cluster import LiveCluster
 from gitops_lab.live.world import merged
 from gitops_lab.model import ObjectKey, named
 from gitops_lab.sandbox import ARMS
-from gitops_lab.state import StateFolder
+from gitops_lab.state import Setup, StateFolder
 
 ROOT = Path(__file__).parents[2]
 BOOK = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: book\ndata:\n  page: '{page}'\n"
@@ -314,11 +315,13 @@ def test_a_watch_goes_on_across_the_end_of_a_process(tmp_path: Path) -> None:
     async def story() -> None:
         seen = []
         for _ in range(2):
-            world = LiveWorld(tmp_path, ["pull"], speed=50)
-            api = world.arms["pull"].cluster.simulated.api
+            world = LiveWorld(tmp_path, Setup(("pull",), speed=50))
+            await world.start()
+            cluster = world.arms["pull"].cluster
+            assert isinstance(cluster, LiveCluster)
+            api = cluster.simulated.api
             accounts = api.registry.by_plural("", "v1", "serviceaccounts")
             seen.append(api.watch(accounts, since="1").poll())
-            await world.start()
             await world.stop()
         before, after = seen
         assert after[: len(before)] == before
@@ -479,7 +482,16 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 def test_a_cluster_cut_off_from_outside_is_still_deployed_to_from_inside(tmp_path: Path) -> None:
     async def story() -> None:
-        world = LiveWorld(tmp_path, ["push-on-commit", "pull+webhook"], speed=50)
+        world = LiveWorld(
+            tmp_path,
+            Setup(
+                (
+                    "push-on-commit",
+                    "pull+webhook",
+                ),
+                speed=50,
+            ),
+        )
         await world.start()
         running = asyncio.ensure_future(world.run())
         push, pull = world.arms.values()
@@ -490,7 +502,7 @@ def test_a_cluster_cut_off_from_outside_is_still_deployed_to_from_inside(tmp_pat
 
         try:
             for arm in (push, pull):
-                arm.cluster.simulated.reachable = False
+                arm.cluster.disconnect()
             revision = world.repository.commit("one", {"book.yaml": BOOK.format(page=1)})
             await until(lambda: pull.deployer.applied == str(revision))
             await until(lambda: reports(push) == ["failure"])
@@ -513,7 +525,8 @@ def test_what_breaks_in_a_step_ends_the_process_and_leaves_word(own: Shell) -> N
 
 def test_no_deployer_may_change_who_may_do_what() -> None:
     for arm in ARMS.values():
-        rules = [rule for obj in rights(arm) for rule in obj.get("rules", ())]
+        user = arm.deployer.credentials.user
+        rules = [rule for obj in rights(arm, user) for rule in obj.get("rules", ())]
         groups = {group for rule in rules for group in rule.get("apiGroups", ())}
         assert "apps" in groups
         assert not groups & {"*", "rbac.authorization.k8s.io"}

@@ -1,0 +1,90 @@
+"""A branch and a folder of a repository on another machine, as an agent in a cluster sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops_lab.errors import SourceError
+from gitops_lab.forge.command import GitFailed, git, require_git
+from gitops_lab.forge.repository import Repository
+from gitops_lab.forge.source import GitSource
+from gitops_lab.model import Artifact, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "20"}
+"""A server that sends less than so many bytes a second, for so many seconds, does not answer."""
+
+
+class RemoteSource:
+    """Implements the Source port: asks the server for the branch, and fetches into a copy here.
+
+    Args:
+        url: the repository's address.
+        copy: the folder for the copy; it is made if it does not exist.
+        branch: the branch to follow.
+        path: the folder below which files count; `.` is all of them.
+        configuration: the only file that Git reads its configuration from; none if None.
+
+    Raises:
+        SourceError: the path leads out of the repository.
+        ForgeError: git is missing or too old, or the copy cannot be made.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        copy: Path,
+        *,
+        branch: str = "main",
+        path: str = ".",
+        configuration: Path | None = None,
+    ) -> None:
+        require_git()
+        self.url, self.branch = url, branch
+        self._variables: Mapping[str, str] = {
+            **STALLED,
+            **({"GIT_CONFIG_GLOBAL": str(configuration)} if configuration else {}),
+        }
+        if not (copy / "HEAD").exists():
+            git("init", "--quiet", "--bare", "--template=", str(copy))
+        self._copy = copy
+        self._source = GitSource(Repository(copy, now=lambda: 0.0, branch=branch), branch, path)
+
+    def head(self) -> Revision:
+        """The branch's newest commit, without its files.
+
+        Raises:
+            SourceError: the repository does not answer, or the branch does not exist.
+        """
+        told = self._ask("ls-remote", "--", self.url, f"refs/heads/{self.branch}").split()
+        if not told:
+            raise SourceError(
+                f"there is no branch {self.branch!r}, or no commit on it yet",
+                where=self.url,
+                fix=f"push something to {self.branch}",
+            )
+        return Revision(self.branch, told[0])
+
+    def fetch(self, revision: Revision) -> Artifact:
+        """The files of a revision below the source's path.
+
+        Raises:
+            SourceError: the repository does not answer, or the commit does not exist (any more),
+                or has no such folder.
+        """
+        ref = f"refs/heads/{self.branch}"
+        self._ask("fetch", "--quiet", "--no-tags", "--force", "--", self.url, f"{ref}:{ref}")
+        return self._source.fetch(revision)
+
+    def _ask(self, *arguments: str) -> str:
+        try:
+            return git(*arguments, cwd=self._copy, variables=self._variables)
+        except GitFailed as error:
+            raise SourceError(
+                f"the repository does not answer: {error.output.strip() or error}",
+                where=self.url,
+                fix="see that the address is right, and that the token may read it",
+            ) from error

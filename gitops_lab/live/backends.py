@@ -1,0 +1,203 @@
+"""Where a live sandbox's clusters come from: simulated here, made by kind, or there before.
+
+Each backend opens the clusters before anything else starts, and knows how to remove what it made:
+from the process of a sandbox, or from another one when that is gone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+from gitops_lab.agent import image
+from gitops_lab.clock import WallClock
+from gitops_lab.cluster import context, kind
+from gitops_lab.cluster.bridge import way_back
+from gitops_lab.cluster.commands import Progress
+from gitops_lab.cluster.ownership import SharedCluster, owned, remove
+from gitops_lab.errors import LabError, UsageError
+from gitops_lab.live.cluster import ArmCluster, LiveCluster
+from gitops_lab.live.real import RealCluster
+from gitops_lab.model import ObjectKey
+from gitops_lab.state import Setup
+
+LOOKS = 60
+"""How often to look whether what was removed is gone."""
+
+
+class Backend(ABC):
+    """Where clusters come from.
+
+    Args:
+        setup: what the sandbox is made of.
+        folder: the sandbox's.
+        name: what the sandbox is called.
+        progress: is told what goes on.
+    """
+
+    def __init__(self, setup: Setup, folder: Path, name: str, progress: Progress) -> None:
+        self.setup, self.folder, self.name, self.progress = setup, folder, name, progress
+
+    host = bind = "127.0.0.1"
+    """What clusters call this machine, and the address of it that they reach."""
+
+    async def open(self, arms: Sequence[str]) -> None:  # noqa: B027 (nothing is to be done here)
+        """See that each arm's cluster is there, by the names that clusters may have.
+
+        Raises:
+            LabError: it is not, and cannot be made. What was made for it is removed again.
+        """
+
+    @abstractmethod
+    def cluster(
+        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
+    ) -> ArmCluster:
+        """The cluster of an arm.
+
+        Args:
+            arm: what people call it.
+            place: the same, as the names of clusters and folders may be.
+            clock: tells it the time, if it must be told.
+            random: draws what it draws.
+            tell: is told what people should know.
+        """
+
+    async def remove(self) -> None:  # noqa: B027 (simulated ones go with their folder)
+        """Remove the clusters, or from them what is ours."""
+
+    def holdings(self) -> list[ObjectKey]:
+        """What `remove` would remove from clusters that stay."""
+        return []
+
+
+class Simulated(Backend):
+    """Clusters in this process."""
+
+    def cluster(
+        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
+    ) -> ArmCluster:
+        """A simulated cluster, which goes on with what is in its folder."""
+        folder = self.folder / "clusters" / place
+        return LiveCluster(arm, folder, clock=clock, random=random, tell=tell)
+
+
+class KindBackend(Backend):
+    """Clusters of containers on this machine."""
+
+    def _kind(self) -> kind.Kind:
+        # Beside the sandbox's folder: that one goes if a first start fails, and they tell why.
+        logs = self.folder.with_name(f"{self.folder.name}-kind-logs")
+        return kind.Kind(self.name, self.folder, logs=logs, progress=self.progress)
+
+    async def open(self, arms: Sequence[str]) -> None:
+        """Make the clusters that are not there yet, and have the agent's image on their nodes."""
+        await kind.preflight()
+        maker = self._kind()
+        there = await maker.clusters()
+        missing = [arm for arm in arms if arm not in there]
+        await maker.create_all(missing, kind.Shape(image=self.setup.node_image))
+        try:
+            if self.setup.agent == "inside":
+                await image.build(maker.engine, progress=self.progress)
+                for arm in arms:
+                    await maker.load(arm, image.IMAGE)
+                self.host, self.bind = await way_back(maker.engine)
+        except BaseException:
+            for arm in missing:
+                await maker.delete(arm)
+            raise
+
+    def cluster(
+        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
+    ) -> ArmCluster:
+        """A cluster that kind made."""
+        path = self._kind().kubeconfig_path(place)
+        return RealCluster(arm, path.parent, kubeconfig=path, sandbox=self.name)
+
+    async def remove(self) -> None:
+        """Remove the clusters of this sandbox, and no other."""
+        await self._kind().delete_all()
+
+
+class ContextBackend(Backend):
+    """A cluster that the user's own kubeconfig names."""
+
+    def __init__(self, setup: Setup, folder: Path, name: str, progress: Progress) -> None:
+        super().__init__(setup, folder, name, progress)
+        if len(setup.arms) > 1:
+            raise UsageError(
+                f"there are {len(setup.arms)} arms for one cluster",
+                fix="name one arm: --arms pull+self-heal; more arms are more sandboxes",
+            )
+        if setup.agent == "inside":
+            raise UsageError(
+                "the Git server is on this machine, where a cluster elsewhere does not reach it",
+                fix="leave --agent inside out: the agent runs here, with the rights of one inside",
+            )
+
+    async def open(self, arms: Sequence[str]) -> None:
+        """See that the context may be used."""
+        context.choose(
+            context.contexts(Path(self.setup.kubeconfig)),
+            self.setup.context,
+            confirmed=self.setup.confirmed,
+        )
+
+    def cluster(
+        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
+    ) -> ArmCluster:
+        """The context's cluster."""
+        return RealCluster(
+            arm,
+            self.folder / "clusters" / place,
+            kubeconfig=Path(self.setup.kubeconfig),
+            context=self.setup.context,
+            sandbox=self.name,
+        )
+
+    def holdings(self) -> list[ObjectKey]:
+        """Everything with this sandbox's labels."""
+        connection = self._connection()
+        try:
+            return owned(connection, self.name)
+        finally:
+            connection.close()
+
+    async def remove(self) -> None:
+        """Remove what has this sandbox's labels, and nothing else."""
+        connection = self._connection()
+        try:
+            left = remove(connection, self.name, owned(connection, self.name))
+        finally:
+            connection.close()
+        if left:
+            raise LabError(
+                f"{', '.join(map(str, left))} was left: there are objects of others in it",
+                where=f"context {self.setup.context}",
+                fix="look at them; remove the namespace yourself if nobody needs it",
+            )
+
+    def _connection(self) -> SharedCluster:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SharedCluster(
+            self.setup.context,
+            Path(self.setup.kubeconfig),
+            context=self.setup.context,
+            cache=self.folder / "removal.json",
+            sandbox=self.name,
+        )
+
+
+BACKENDS: dict[str, type[Backend]] = {
+    "simulated": Simulated,
+    "kind": KindBackend,
+    "context": ContextBackend,
+}
+"""The backends, by the names that people call them by."""
+
+
+def backend(setup: Setup, folder: Path, name: str, progress: Progress) -> Backend:
+    """The backend of a sandbox."""
+    return BACKENDS[setup.backend](setup, folder, name, progress)

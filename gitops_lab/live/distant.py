@@ -1,0 +1,97 @@
+"""An agent in a pod of a real cluster, as far as one sees it from here: by what it wrote down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitops_lab.deployers.policy import Policy
+from gitops_lab.deployers.pull import NAMESPACE
+from gitops_lab.errors import UsageError
+from gitops_lab.journal import Pen
+from gitops_lab.model import ObjectKey, Revision
+from gitops_lab.ports import Cluster
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an agent synced last."""
+
+    revision: str
+
+
+class Distant:
+    """An agent that runs by itself.
+
+    Args:
+        name: its name in the cluster, and its Deployment's.
+        policy: what it was started with.
+        cluster: what it wrote down is read by this connection, in the observer's thread.
+        hand: it is paused and resumed by this one.
+        journal: the arm's.
+    """
+
+    def __init__(
+        self, name: str, policy: Policy, *, cluster: Cluster, hand: Cluster, journal: Pen
+    ) -> None:
+        self.name, self.policy, self._journal = name, policy, journal
+        self._cluster, self._hand = cluster, hand
+        self.applied, self.paused, self._reported = "", False, ("", "")
+        self.outcome: Result | None = None
+
+    @property
+    def deployer(self) -> Distant:
+        """What the observer compares live state with."""
+        return self
+
+    is_busy = was_told = False
+
+    def look(self) -> None:
+        """Read what the agent wrote down since."""
+        memory = self._read("inventory")
+        if memory.get("revision", "") != self.applied:
+            self.applied = memory["revision"]
+            self.outcome = Result(self.applied)
+        status = self._read("status")
+        told = (status.get("revision", ""), status.get("message", ""))
+        if told not in (self._reported, ("", "")):
+            self._reported = told
+            state = "success" if status.get("ready") == "True" else "failure"
+            self._journal.record("reported", *told, state=state)
+
+    def notify(self, revision: Revision) -> None:
+        """Nobody tells it: it looks by itself."""
+
+    def wake(self) -> None:
+        """It wakes by itself."""
+
+    def pause(self) -> None:
+        """Have its Deployment run no pod."""
+        self._scale(0)
+        self.paused = True
+        self._journal.record("outage", "deployer", "paused: its Deployment has no replicas")
+
+    def resume(self) -> None:
+        """Have its Deployment run its pod again."""
+        self._scale(1)
+        self.paused = False
+        self._journal.record("restored", "deployer", "resumed: its Deployment has a replica")
+
+    async def step(self) -> None:
+        """Refuse: nobody can step what runs elsewhere.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            f"{self.name} runs in its cluster, and by itself",
+            fix="start the sandbox with --agent outside, and it can be stepped by hand",
+        )
+
+    def _scale(self, replicas: int) -> None:
+        key = ObjectKey("apps", "Deployment", NAMESPACE, self.name)
+        self._hand.patch(key, {"spec": {"replicas": replicas}}, manager="gitops-lab")
+
+    def _read(self, what: str) -> dict[str, str]:
+        key = ObjectKey("", "ConfigMap", NAMESPACE, f"{self.name}-{what}")
+        found: dict[str, str] = (self._cluster.get(key) or {}).get("data") or {}
+        return found

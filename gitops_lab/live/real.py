@@ -1,0 +1,175 @@
+"""A cluster that was there before, or that kind made, by a kubeconfig whose holder may do all.
+
+An agent has a ServiceAccount anyway. A pipeline gets one, too, as is usual where nobody signs
+certificates for it; its token leaves the cluster, and that is the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gitops_lab.apiserver.auth.users import account_name, split_account
+from gitops_lab.cluster.kubeconfig import KubeconfigCluster
+from gitops_lab.cluster.ownership import SharedCluster
+from gitops_lab.deployers.pull import NAMESPACE
+from gitops_lab.errors import LabError, UsageError
+from gitops_lab.live.cluster import TOKEN_SECONDS
+from gitops_lab.model import Object, ObjectKey, named
+from gitops_lab.ports import Credentials
+
+
+class RealCluster:
+    """One cluster that others made.
+
+    Args:
+        name: what people call it.
+        folder: where its kubeconfigs go.
+        kubeconfig: the file whose context may do everything; it is only read.
+        context: which context; the current one if empty.
+        sandbox: everything that is put into the cluster is labelled as this sandbox's.
+    """
+
+    tells = False
+    """Whether it tells of changes by itself; else one has to look."""
+
+    def __init__(
+        self, name: str, folder: Path, *, kubeconfig: Path, context: str = "", sandbox: str
+    ) -> None:
+        self.name, self.folder, self.sandbox = name, folder, sandbox
+        self._kubeconfig, self._context = kubeconfig, context
+        self._connections: list[KubeconfigCluster] = []
+        self.ports = (0, 0)
+
+    async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
+        """See that the cluster answers, and that nobody else's sandbox is in it.
+
+        Raises:
+            LabError: it does not answer, or another sandbox has its agent there.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        admin = self.connect()
+        self._url = admin.server
+        there = admin.get(ObjectKey("", "Namespace", "", NAMESPACE))
+        whose = (there or {}).get("metadata", {}).get("labels", {}).get("gitops-lab/sandbox")
+        if there is not None and whose != self.sandbox:
+            raise LabError(
+                f"there is a namespace {NAMESPACE} already, of "
+                f"{f'the sandbox {whose!r}' if whose else 'somebody else'}",
+                where=f"cluster {self.name}",
+                fix="remove it first, or choose another cluster",
+            )
+
+    @property
+    def url(self) -> str:
+        """The address of its API server."""
+        return self._url
+
+    async def stop(self) -> None:
+        """End every connection."""
+        for connection in self._connections:
+            connection.close()
+
+    def connect(self, holder: Credentials | None = None) -> KubeconfigCluster:
+        """A connection of its own, for one thread, with all rights."""
+        number = len(self._connections)
+        connection = SharedCluster(
+            self.name,
+            self._kubeconfig,
+            context=self._context,
+            cache=self.folder / f"discovery-{number}.json",
+            sandbox=self.sandbox,
+        )
+        self._connections.append(connection)
+        return connection
+
+    def for_deployer(self, kubeconfig: Path) -> KubeconfigCluster:
+        """A connection for a deployer that runs here, by a kubeconfig that `credentials` made."""
+        cache = self.folder / "discovery.json"
+        connection = SharedCluster(self.name, kubeconfig, cache=cache, sandbox=self.sandbox)
+        self._connections.append(connection)
+        return connection
+
+    def user(self, holder: Credentials) -> str:
+        """As whom the cluster knows the holder: always a ServiceAccount."""
+        account = split_account(holder.user)
+        return holder.user if account else account_name(NAMESPACE, holder.user)
+
+    def prerequisites(self, holder: Credentials) -> tuple[Object, ...]:
+        """What must be there before the holder has credentials."""
+        account = split_account(self.user(holder))
+        assert account is not None
+        namespace, name = account
+        return (named("v1", "Namespace", namespace), named("v1", "ServiceAccount", name, namespace))
+
+    def admin(self) -> Object:
+        """A kubeconfig with the one context whose holder may do everything."""
+        config = _read(self._kubeconfig, self._context)
+        return _renamed(config, self.name, f"{self.name}-admin", config["user"])
+
+    def credentials(self, holder: Credentials) -> Object:
+        """A kubeconfig for a deployer, with a ServiceAccount's token."""
+        account = split_account(self.user(holder))
+        assert account is not None
+        token = self.connect().request_token(*account, seconds=TOKEN_SECONDS)
+        config = _read(self._kubeconfig, self._context)
+        return _renamed(config, self.name, self.user(holder), {"token": token})
+
+    def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
+        """It tells nobody."""
+
+    def is_reachable(self) -> bool:
+        """Nobody here can cut it off."""
+        return True
+
+    def disconnect(self) -> None:
+        """Refuse: nobody here can cut it off.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            f"nobody can cut the cluster {self.name} off from here",
+            fix="only simulated clusters have that switch",
+        )
+
+    reconnect = disconnect
+
+
+FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+"""What a kubeconfig may name as files, which it does relative to its own folder."""
+
+
+def _read(path: Path, context: str) -> dict[str, Any]:
+    """The cluster and the user of one context of a kubeconfig, which may be several files."""
+    from kubernetes.config.kube_config import KubeConfigMerger
+
+    whole = KubeConfigMerger(str(path)).config.value
+    chosen = _entry(whole, "contexts", context or whole["current-context"])
+    return {
+        "cluster": _entry(whole, "clusters", chosen["cluster"]),
+        "user": _entry(whole, "users", chosen["user"]),
+    }
+
+
+def _entry(whole: Mapping[str, Any], part: str, name: str) -> dict[str, Any]:
+    node = next(each for each in whole[part] if each.value["name"] == name)
+    found = dict(node.value[part.removesuffix("s")])
+    for key in FILES:
+        if key in found:
+            found[key] = str(Path(node.path).parent.resolve() / found[key])
+    return found
+
+
+def _renamed(config: dict[str, Any], name: str, user: str, proof: Any) -> Object:
+    """A kubeconfig with this one cluster and this one user."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": config["cluster"]}],
+        "users": [{"name": user, "user": proof}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
+        "current-context": name,
+        "preferences": {},
+    }
