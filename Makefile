@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 say = @printf '\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup demo picture test lint format bench notebooks notebooks-check docs docs-serve lock clean
+.PHONY: help setup demo picture test lint format bench fuzz notebooks notebooks-check docs docs-serve lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -45,6 +45,10 @@ picture: $(VENV)/run.stamp ## Draw the picture in the README anew
 bench: $(VENV)/run.stamp ## Measure speed and write docs/benchmarks.md; ARGS=--quick measures and writes nothing
 	$(say) "Measuring"
 	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(VENV)/fuzz.stamp ## Ask a live cluster for a minute what nobody would; ARGS='--seconds 600 --seed 7'
+	$(say) "Asking"
+	@$(BIN)/python -W ignore -m tests.fuzz $(ARGS)
 
 notebooks: $(VENV)/notebooks.stamp ## Open the notebooks in JupyterLab
 	$(say) "Opening JupyterLab"
@@ -109,7 +113,7 @@ $(VENV)/lint.stamp: $(VENV)/test.stamp
 
 LOCK := $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
-GROUPS := build test lint notebooks docs lock
+GROUPS := build test lint fuzz notebooks docs lock
 
 lock: $(VENV)/lock.stamp ## Pin the newest versions of everything, with hashes, in requirements/
 	$(say) "Resolving"

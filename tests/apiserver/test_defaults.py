@@ -664,17 +664,18 @@ def test_a_role_binding_is_about_rbac_users_and_groups() -> None:
                 "status": {"phase": "Pending"},
             },
         ),
-        ("networking.k8s.io/v1", "Ingress", {"status": {"loadBalancer": {}}}),
+        ("networking.k8s.io/v1", "Ingress", {"spec": {}, "status": {"loadBalancer": {}}}),
         (
             "policy/v1",
             "PodDisruptionBudget",
             {
+                "spec": {},
                 "status": {
                     "currentHealthy": 0,
                     "desiredHealthy": 0,
                     "disruptionsAllowed": 0,
                     "expectedPods": 0,
-                }
+                },
             },
         ),
         ("v1", "ConfigMap", {}),

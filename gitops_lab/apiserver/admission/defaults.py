@@ -48,6 +48,8 @@ def default(obj: Object, resource: Resource, *, old: Object | None = None) -> Ob
     if resource.schema is not None:
         return cast(Object, structural.defaulted(obj, resource.schema))
     kind = resource.api_version, resource.kind
+    if "spec" not in obj and "spec" in resource.node.fields:
+        obj = {**obj, "spec": {}}  # in Go a struct that nobody mentions is an empty one
     if old is None:
         first = ON_CREATE.get(kind)
         if first is not None:

@@ -112,7 +112,10 @@ def _paths(value: Any, path: str) -> Iterator[tuple[str, bool]]:
 def _of_yaml(data: bytes) -> list[tuple[int, str]]:
     """Line and key of each key that its mapping has already."""
     found: dict[tuple[int, str], None] = {}
-    open_: list[yaml.Node | None] = [yaml.compose(data, Loader=yaml.CSafeLoader)]
+    try:
+        open_: list[yaml.Node | None] = [yaml.compose(data, Loader=yaml.CSafeLoader)]
+    except yaml.YAMLError:  # JSON that is no YAML, for it spells a letter in two halves
+        return []
     seen = set()  # aliases lead to the same node again
     while open_:
         node = open_.pop()

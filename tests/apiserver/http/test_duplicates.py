@@ -58,6 +58,10 @@ def test_yaml_is_told_by_its_lines() -> None:
     assert findings("application/yaml", b"a: &x {b: 1}\nc: {<<: *x, b: 2}\nd: *x", "Warn") == ()
 
 
+def test_json_that_is_no_yaml_is_read_all_the_same() -> None:
+    assert findings(APPLY, rb'{"a": "\ud83d\ude00"}', "Strict") == ()
+
+
 def test_an_apply_configuration_has_words_of_its_own() -> None:
     with pytest.raises(ApiError) as refused:
         findings(APPLY, TWICE_YAML, "Strict")
