@@ -92,13 +92,20 @@ class Container:
         policy: when it is restarted: `Always`, `OnFailure`, `Never`.
         is_init: whether it stands among the init containers.
         is_task: whether it is to end by itself.
+        is_ephemeral: whether it has joined the pod later, to look around.
     """
 
     def __init__(
-        self, spec: Mapping[str, Any], policy: str, *, is_init: bool, is_task: bool
+        self,
+        spec: Mapping[str, Any],
+        policy: str,
+        *,
+        is_init: bool = False,
+        is_task: bool = False,
+        is_ephemeral: bool = False,
     ) -> None:
         self.spec, self.policy = spec, policy
-        self.is_init, self.is_task = is_init, is_task
+        self.is_init, self.is_task, self.is_ephemeral = is_init, is_task, is_ephemeral
         self.state: dict[str, Any] = {"waiting": {"reason": "PodInitializing"}}
         self.last: dict[str, Any] = {}
         self.restarts = 0
@@ -124,7 +131,8 @@ class Container:
     @property
     def field_path(self) -> str:
         """Its place in the pod, as Events name it."""
-        return f"spec.{'initContainers' if self.is_init else 'containers'}{{{self.name}}}"
+        kind = "initContainers" if self.is_init else "containers"
+        return f"spec.{'ephemeralContainers' if self.is_ephemeral else kind}{{{self.name}}}"
 
     @property
     def is_running(self) -> bool:

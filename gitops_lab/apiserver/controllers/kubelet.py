@@ -42,6 +42,8 @@ MANAGER = "kubelet"
 ADDRESSES = 253
 """How many addresses a node has for its pods: 10.244.<node>.2 to .254."""
 
+_STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+
 
 class Kubelet(Controller):
     """All kubelets in one.
@@ -149,6 +151,7 @@ class Kubelet(Controller):
         name, namespace = metadata["name"], metadata["namespace"]
         place = {"pod": name, "namespace": namespace, "node": life.node}
         mounted = files(self.api.store, pod, container.spec)
+        named = {path.rpartition("/")[2]: content for path, content in mounted.items()}
         return Process(
             namespace,
             name,
@@ -161,7 +164,7 @@ class Kubelet(Controller):
             container.environment,
             mounted,
             container.is_ready,
-            self.images.answer(image, {**place, **mounted, **container.environment}),
+            self.images.answer(image, {**place, **named, **container.environment}),
             self.images.behaviour(image).answer != Behaviour.answer,
         )
 
@@ -212,11 +215,8 @@ class Kubelet(Controller):
                 for each in spec["containers"]
             ],
         )
-        known = {
-            each["name"]: each
-            for kind in ("initContainerStatuses", "containerStatuses")
-            for each in status.get(kind) or ()
-        }
+        _join(life, spec)
+        known = {each["name"]: each for kind in _STATUSES for each in status.get(kind) or ()}
         around = self._surroundings(pod, life, now)
         for container in life.containers:
             if container.name in known:
@@ -231,9 +231,10 @@ class Kubelet(Controller):
 
     def _live(self, item: Item, pod: Object, life: Life, now: float) -> float | None:
         around = self._surroundings(pod, life, now)
+        _join(life, pod["spec"])
         specs = {
             each["name"]: each
-            for kind in ("initContainers", "containers")
+            for kind in ("initContainers", "containers", "ephemeralContainers")
             for each in pod["spec"].get(kind) or ()
         }
         for container in life.containers:
@@ -283,7 +284,7 @@ class Kubelet(Controller):
                     return _earliest(dues)
             elif container.exit_code != 0:
                 return _earliest(dues)
-        for container in life.main:
+        for container in (*life.main, *life.ephemeral):
             container.wake(around.now)
             container.advance(around)
             dues.append(container.due)
@@ -391,7 +392,7 @@ class Kubelet(Controller):
             return
         if "podIP" in status and not pod["spec"].get("hostNetwork"):
             self._address(node, pod, status["podIP"])
-        for kind in ("initContainerStatuses", "containerStatuses"):
+        for kind in _STATUSES:
             for each in status.get(kind) or ():
                 reference = parse(each["image"]) if each.get("imageID") else None
                 if reference is not None:
@@ -427,6 +428,16 @@ class Kubelet(Controller):
             self._addresses[node] = taken, last
         taken[pod["metadata"]["uid"]] = known or ""
         return taken[pod["metadata"]["uid"]]
+
+
+def _join(life: Life, spec: Object) -> None:
+    """Take on the ephemeral containers that the pod has been given since."""
+    known = {container.name for container in life.ephemeral}
+    for each in spec.get("ephemeralContainers") or ():
+        if each["name"] not in known:
+            container = Container(each, "Never", is_ephemeral=True)
+            container.state = {"waiting": {"reason": "ContainerCreating"}}
+            life.ephemeral.append(container)
 
 
 def _init_container(spec: Mapping[str, Any], policy: str) -> Container:

@@ -31,6 +31,8 @@ class Life:
         host_ip: the node's address.
         init: its init containers, in order.
         main: its other containers.
+        ephemeral: those that have joined it to look around; the pod is as well as it is
+            without them.
     """
 
     uid: str
@@ -40,6 +42,7 @@ class Life:
     host_ip: str
     init: list[Container]
     main: list[Container]
+    ephemeral: list[Container] = field(default_factory=list)
     is_mounted: bool = False
     is_told: bool = False
     failure: dict[str, str] = field(default_factory=dict)
@@ -51,8 +54,8 @@ class Life:
 
     @property
     def containers(self) -> list[Container]:
-        """All containers, init containers first."""
-        return [*self.init, *self.main]
+        """All containers, init containers first, ephemeral ones last."""
+        return [*self.init, *self.main, *self.ephemeral]
 
     @property
     def is_initialized(self) -> bool:
@@ -120,6 +123,8 @@ def pod_status(life: Life, pod: Object, now: float, *, phase: str) -> dict[str, 
         status |= {"podIP": life.ip, "podIPs": [{"ip": life.ip}]}
     if life.init:
         status["initContainerStatuses"] = [_container_status(each) for each in life.init]
+    if life.ephemeral:
+        status["ephemeralContainerStatuses"] = [_container_status(each) for each in life.ephemeral]
     return status
 
 
@@ -131,7 +136,7 @@ def _conditions(life: Life, pod: Object, phase: str) -> list[Condition]:
         if life.is_initialized
         else _unready("Initialized", "ContainersNotInitialized", "incomplete", life.init)
     )
-    watched = [each for each in life.containers if not each.is_init or is_sidecar(each)]
+    watched = [each for each in life.init if is_sidecar(each)] + life.main
     if is_over:
         containers = _condition("ContainersReady", False, reason=done)
     elif all(each.is_ready for each in watched):

@@ -669,3 +669,58 @@ def test_what_a_pod_uses_is_what_its_images_declare() -> None:
     world.run(10)
     assert world.kubelet.usage("default", "web") == 240
     assert world.kubelet.usage("default", "other") is None
+
+
+# -- what a running pod can be given -----------------------------------------------------------
+
+
+def test_a_resized_container_runs_on_with_what_it_is_given(world: World) -> None:
+    run_pod(world, resources={"requests": {"cpu": "100m"}})
+    world.run(10)
+    amounts = {"limits": {"cpu": "1"}, "requests": {"cpu": "200m"}}
+    patch = {"spec": spec(resources=amounts)}
+    world.patch("Pod", "web", patch, type="strategic", subresource="resize")
+    status = world.container()
+    assert status["resources"] == amounts
+    assert status["allocatedResources"] == amounts["requests"]
+    assert (world.state(), status["restartCount"]) == ("running", 0)
+    pod = world.pod()
+    assert pod["status"]["observedGeneration"] == pod["metadata"]["generation"] == 2
+
+
+def debug(world: World, image: str) -> None:
+    patch = {"spec": {"ephemeralContainers": [{"name": "debugger", "image": image}]}}
+    world.patch("Pod", "web", patch, type="strategic", subresource="ephemeralcontainers")
+
+
+def debugger(world: World) -> Object:
+    [status] = world.pod()["status"]["ephemeralContainerStatuses"]
+    found: Object = status["state"]
+    return found
+
+
+def test_an_ephemeral_container_runs_beside_the_others_and_goes_with_them(world: World) -> None:
+    run_pod(world)
+    world.run(10)
+    debug(world, "busybox:1")
+    assert debugger(world) == {"waiting": {"reason": "ContainerCreating"}}
+    world.run(10)
+    assert "running" in debugger(world)
+    assert condition(world.pod(), "Ready")["status"] == "True"
+    world.delete("Pod", "web")
+    world.run(60)
+    assert world.find("Pod", "web") is None
+
+
+def test_a_pod_is_as_well_as_it_is_without_its_ephemeral_containers(world: World) -> None:
+    run_pod(world)
+    world.run(10)
+    debug(world, "shop:missing")
+    world.run(30)
+    assert debugger(world)["waiting"]["reason"] in ("ErrImagePull", "ImagePullBackOff")
+    assert phase(world) == "Running"
+    assert condition(world.pod(), "Ready")["status"] == "True"
+    told = [e for e in world.all("Event") if e["reason"] == "Failed"]
+    assert {e["involvedObject"]["fieldPath"] for e in told} == {
+        "spec.ephemeralContainers{debugger}"
+    }
