@@ -578,7 +578,7 @@ class Api:
         """Bind or evict a pod."""
         requests.check_subresource(resource, subresource, ("binding", "eviction"))
         namespace = requests.namespace_of(body, resource, namespace)
-        name = name or requests.metadata_of(body).get("name", "")
+        name = name or str(requests.metadata_of(body).get("name", ""))
         key = self._key(resource, name, namespace)
         if subresource == "binding":
             body = decoding.with_header(body, "v1", "Binding")

@@ -169,7 +169,7 @@ class Objects:
         name, subresource = route.name, route.subresource
         if resource.kind == "Binding" and isinstance(body, dict):
             resource = self._api.registry.by_plural("", "v1", "pods")
-            name, subresource = (body.get("metadata") or {}).get("name", ""), "binding"
+            subresource = "binding"
         obj = self._api.create(
             resource,
             body,

@@ -197,3 +197,13 @@ def test_hundreds_of_idle_and_half_open_connections_hinder_nobody(run: Run) -> N
         assert (await client.get("/readyz")).body == b"ok"
 
     run(scenario)
+
+
+@pytest.mark.parametrize("metadata", ["text", [], {"name": []}, {"name": {"a": 1}}, {"name": None}])
+def test_a_binding_names_its_pod_or_none(run: Run, metadata: Any) -> None:
+    async def scenario(world: World, client: Client) -> None:
+        body = {"apiVersion": "v1", "kind": "Binding", "metadata": metadata}
+        reply = await client.post("/api/v1/namespaces/default/bindings", body)
+        assert reply.code in (400, 404, 422) and reply.json["kind"] == "Status"
+
+    run(scenario)
