@@ -116,8 +116,7 @@ class Writing:
             obj = plugins.admit_ingress(obj, self.store)
         self._guard(resource, None, obj, options)
         validate(obj, stored)
-        self.review("CREATE", resource, key, None, obj, options)
-        charges = self._admit(key, None, obj, "")
+        charges = self._admit(resource, key, None, obj, options)
         if options.dry_run:
             if self.store.get(key) is not None:
                 raise refusals.already_exists(key.group, key.plural, key.name)
@@ -169,8 +168,7 @@ class Writing:
             obj = addresses.allocated(obj, self.store, self._draws(options))
         self._guard(resource, old, obj, options)
         validate(obj, stored, old=old, subresource=subresource)
-        self.review("UPDATE", resource, key, old, obj, options, subresource)
-        charges = self._admit(key, old, obj, subresource)
+        charges = self._admit(resource, key, old, obj, options, subresource)
         if options.dry_run:
             return obj
         if deletion.is_over(obj, stored):
@@ -205,10 +203,18 @@ class Writing:
             review(request)
 
     def _admit(
-        self, key: Key, old: Object | None, new: Object, subresource: str
+        self,
+        resource: Resource,
+        key: Key,
+        old: Object | None,
+        new: Object,
+        options: Options,
+        subresource: str = "",
     ) -> Sequence[quotas.Charge]:
-        """Ask the policies that are objects; what the write is to be charged to."""
+        """Ask policies, reviews and quotas, in this order; what the write is to be charged to."""
         policies.check(self.store, self._warn, key, old, new, subresource)
+        operation = "CREATE" if old is None else "UPDATE"
+        self.review(operation, resource, key, old, new, options, subresource)
         return quotas.charges(self.store, key, old, new, subresource)
 
     def _charge(self, charges: Sequence[quotas.Charge]) -> None:

@@ -194,9 +194,7 @@ def _container_status(container: Container) -> dict[str, Any]:
         "name": container.name,
         "state": container.state,
         "lastState": container.last,
-        "ready": container.exit_code == 0
-        if container.is_init and not is_sidecar(container)
-        else container.is_ready,
+        "ready": _counts_as_ready(container),
         "restartCount": container.restarts,
         "image": container.image,
         "imageID": container.image_id,
@@ -210,3 +208,11 @@ def _container_status(container: Container) -> dict[str, Any]:
         if resources.get("requests"):
             status["allocatedResources"] = resources["requests"]
     return status
+
+
+def _counts_as_ready(container: Container) -> bool:
+    if container.is_ephemeral:
+        return False  # nobody is to wait for it
+    if container.is_init and not is_sidecar(container):
+        return container.exit_code == 0
+    return container.is_ready

@@ -706,6 +706,7 @@ def test_an_ephemeral_container_runs_beside_the_others_and_goes_with_them(world:
     assert debugger(world) == {"waiting": {"reason": "ContainerCreating"}}
     world.run(10)
     assert "running" in debugger(world)
+    assert world.pod()["status"]["ephemeralContainerStatuses"][0]["ready"] is False
     assert condition(world.pod(), "Ready")["status"] == "True"
     world.delete("Pod", "web")
     world.run(60)
