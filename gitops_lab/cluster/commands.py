@@ -102,18 +102,7 @@ async def run(
     shown = pasteable(command, variables)
     if progress is not None:
         progress(f"$ {shown}")
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env={**os.environ, **(variables or {})},
-            start_new_session=True,  # so that what it starts can be ended with it
-            limit=LONGEST_LINE,
-        )
-    except (FileNotFoundError, PermissionError) as error:
-        raise CommandMissing(command[0]) from error
+    process = await _start(command, {**os.environ, **(variables or {})})
     written: list[str] = []
     last: deque[str] = deque(maxlen=LINES)
 
@@ -149,6 +138,29 @@ def pasteable(command: tuple[str, ...], variables: Mapping[str, str] | None = No
     """A command as one pastes it into a shell."""
     settings = [f"{name}={shlex.quote(value)}" for name, value in (variables or {}).items()]
     return " ".join([*settings, shlex.join(command)])
+
+
+async def _start(command: tuple[str, ...], environment: Mapping[str, str]) -> Process:
+    """Start a command, in a session of its own, so that what it starts can be ended with it."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=environment,
+            start_new_session=True,
+            limit=LONGEST_LINE,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except (FileNotFoundError, PermissionError) as error:
+        raise CommandMissing(command[0]) from error
+    except asyncio.CancelledError:
+        with suppress(OSError):
+            await _end(await starting)  # it may run before we hear of it
+        raise
 
 
 async def _tell(process: Process, text: str) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from gitops_lab.cluster.commands import CommandMissing, run
@@ -17,12 +16,6 @@ ENGINES = ("docker", "podman", "nerdctl")
 
 VARIABLE = "KIND_EXPERIMENTAL_PROVIDER"
 """The environment variable that tells kind which engine to take."""
-
-NETWORK = "kind"
-"""The network that kind puts all nodes on, once there is a cluster."""
-
-HOSTS = {"docker": "host.docker.internal", "podman": "host.containers.internal"}
-"""What containers call the machine that their engine's virtual machine runs on."""
 
 PATIENCE = 20.0
 """How long an engine may take to say that it runs, in seconds."""
@@ -40,7 +33,6 @@ class Engine:
         rootless: whether it runs without root's rights.
         root: the folder that images and containers are in, as the engine sees it; empty if it does
             not say.
-        virtual: whether it runs in a virtual machine, as on macOS and Windows.
     """
 
     name: str
@@ -49,7 +41,6 @@ class Engine:
     cgroups: int
     rootless: bool
     root: str = ""
-    virtual: bool = False
 
 
 def choose(name: str = "") -> str:
@@ -91,36 +82,11 @@ async def look(name: str) -> Engine:
         found: dict[str, Any] = json.loads(answer)
         return _podman(found) if name == "podman" else _docker(name, found)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _not_understood(name) from error
-
-
-async def host_address(engine: Engine) -> str:
-    """Where the nodes of kind's clusters, and the pods on them, find this machine.
-
-    What should be found there has to listen on that address, or on all of them.
-
-    Raises:
-        CommandFailed: there is no cluster, and so no network yet.
-        LabError: the engine's answer cannot be understood.
-    """
-    if engine.virtual:
-        return HOSTS[engine.name]
-    form = "{{json .Subnets}}" if engine.name == "podman" else "{{json .IPAM.Config}}"
-    network = ("network", "inspect", NETWORK, "--format", form)
-    answer = await run(engine.name, *network, timeout=PATIENCE)
-    try:
-        gateways = [each.get("gateway") or each.get("Gateway") for each in json.loads(answer)]
-        found = [address for each in gateways if each and (address := ip_address(each))]
-        return str(next(address for address in found if isinstance(address, IPv4Address)))
-    except (ValueError, TypeError, AttributeError, StopIteration) as error:
-        raise _not_understood(engine.name) from error
-
-
-def _not_understood(name: str) -> LabError:
-    return LabError(
-        f"{name} tells of itself what we do not understand",
-        fix="see that it is a recent version",
-    )
+        raise LabError(
+            f"{name} tells of itself what we do not understand",
+            where=f"`{name} info`",
+            fix="see that it is a recent version",
+        ) from error
 
 
 def _docker(name: str, found: dict[str, Any]) -> Engine:
@@ -131,7 +97,6 @@ def _docker(name: str, found: dict[str, Any]) -> Engine:
         int(found["CgroupVersion"]),
         any("rootless" in option for option in found.get("SecurityOptions") or ()),
         found.get("DockerRootDir") or "",
-        found.get("OperatingSystem") == "Docker Desktop",
     )
 
 
@@ -144,5 +109,4 @@ def _podman(found: dict[str, Any]) -> Engine:
         int(host["cgroupVersion"].removeprefix("v")),
         host["security"]["rootless"],
         found.get("store", {}).get("graphRoot", ""),
-        bool(host.get("serviceIsRemote")),
     )

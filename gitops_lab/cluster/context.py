@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gitops_lab.apiserver.auth.grants import deployer_rights
+from gitops_lab.apiserver.auth.grants import APPLIED, deployer_rights
 from gitops_lab.apiserver.auth.users import split_account
-from gitops_lab.cluster.ownership import labelled
-from gitops_lab.errors import UsageError
+from gitops_lab.cluster.kubeconfig import KubeconfigCluster
+from gitops_lab.cluster.ownership import RBAC, labelled
+from gitops_lab.errors import LabError, UsageError
 from gitops_lab.model import Object
 
 PRODUCTION = ("prod", "production", "prd", "live")
@@ -178,6 +179,38 @@ def namespaced_rights(
         memory=account[0] if account else "",
     )
     return tuple(labelled(obj, sandbox) for obj in granted)
+
+
+def require_rights(cluster: KubeconfigCluster, namespaces: Sequence[str] | None = None) -> None:
+    """See that the user may set up a sandbox, and remove it again, before anything is written.
+
+    Nobody can grant what they do not have, so all that the deployers will do is asked for, too.
+
+    Args:
+        cluster: a connection with the user's credentials.
+        namespaces: the namespaces to stay within; None to use the whole cluster.
+
+    Raises:
+        LabError: something is not allowed; says what.
+    """
+    scope = "" if namespaces is not None else "cluster"
+    applied = [(group, name) for group, names in APPLIED.items() for name in names.split()]
+    granted = [(RBAC, f"{scope}roles"), (RBAC, f"{scope}rolebindings")]
+    made = [] if namespaces is not None else [("", "namespaces")]
+    missing = [
+        f"{verb} {resource}{f'.{group}' if group else ''}" + (f" in {place}" if place else "")
+        for place in ([""] if namespaces is None else namespaces)
+        for group, resource in (*made, *applied, *granted)
+        for verb in ("create", "delete")
+        if not cluster.may(verb, group, resource, namespace=place)
+    ]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise LabError(
+            f"you may not {', '.join(missing[:3])}{more}",
+            where=cluster.name,
+            fix="have whoever administers the cluster allow it, or name namespaces that are yours",
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def labelled(obj: Object, sandbox: str) -> Object:
 class SharedCluster(KubeconfigCluster):
     """A cluster that others use, too: what is applied there through this belongs to a sandbox.
 
-    It is handed to deployers in place of a `KubeconfigCluster`, of which it takes all arguments.
+    What belongs to somebody else is not taken over: `down` would remove it. It is handed to
+    deployers in place of a `KubeconfigCluster`, of which it takes all arguments.
 
     Args:
         sandbox: what the sandbox is called.
@@ -70,7 +71,15 @@ class SharedCluster(KubeconfigCluster):
     def apply(
         self, body: Object, *, manager: str, force: bool = True, dry_run: bool = False
     ) -> Object:
-        """Server-side apply, with the sandbox's labels."""
+        """Server-side apply with the sandbox's labels; what others made is an ApiError 409."""
+        key = ObjectKey.of(body)
+        live = self.get(key)
+        if live is not None and not _belongs(live, self.sandbox):
+            raise ApiError(
+                409,
+                "AlreadyExists",
+                f"{key} exists already, and does not belong to the sandbox {self.sandbox!r}",
+            )
         return super().apply(
             labelled(body, self.sandbox), manager=manager, force=force, dry_run=dry_run
         )
@@ -104,12 +113,11 @@ def strangers(cluster: KubeconfigCluster, sandbox: str, namespace: str) -> list[
         sandbox: what the sandbox is called whose objects are no strangers.
         namespace: where to look.
     """
-    ours = labels(sandbox).items()
     return sorted(
         key
         for obj in _listed(cluster, [namespace], {})
-        if not (metadata := obj["metadata"]).get("ownerReferences")
-        and not ours <= metadata.get("labels", {}).items()
+        if not obj["metadata"].get("ownerReferences")
+        and not _belongs(obj, sandbox)
         and (key := ObjectKey.of(obj)).name not in _EVERYWHERE.get((key.group, key.kind), ())
     )
 
@@ -125,16 +133,21 @@ def remove(cluster: KubeconfigCluster, sandbox: str, keys: Iterable[ObjectKey]) 
         sandbox: what the sandbox is called.
         keys: what `owned` listed.
     """
-    ours, left = labels(sandbox).items(), []
+    left = []
     for key in keys:
         live = cluster.get(key)
-        if live is None or not ours <= live["metadata"].get("labels", {}).items():
+        if live is None or not _belongs(live, sandbox):
             continue
         if key.kind == "Namespace" and not key.group and strangers(cluster, sandbox, key.name):
             left.append(key)
             continue
         cluster.delete(key, uid=live["metadata"]["uid"])
     return left
+
+
+def _belongs(obj: Object, sandbox: str) -> bool:
+    found = obj["metadata"].get("labels", {})
+    return all(found.get(name) == value for name, value in labels(sandbox).items())
 
 
 def _turn(cluster: KubeconfigCluster, key: ObjectKey) -> int:

@@ -90,6 +90,29 @@ def test_a_command_is_ended_when_nobody_waits_for_it_any_more(tmp_path: Path) ->
     assert not is_alive(int(own.read_text()))
 
 
+@pytest.mark.parametrize("turns", range(6))
+def test_a_command_that_is_not_wanted_any_more_while_it_starts_is_ended(
+    tmp_path: Path, turns: int
+) -> None:
+    own = tmp_path / "own"
+
+    async def story() -> None:
+        work = asyncio.ensure_future(
+            run("sh", "-c", f"sleep 60 & echo $! > {own}; wait", timeout=60)
+        )
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    begin = time.monotonic()
+    asyncio.run(story())
+    assert time.monotonic() - begin < 10
+    if own.exists() and (child := own.read_text()):
+        assert not is_alive(int(child))
+
+
 def test_a_command_that_reads_nothing_is_no_failure() -> None:
     assert sh("true", stdin="x" * 1_000_000) == ""
 

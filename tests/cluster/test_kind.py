@@ -17,7 +17,7 @@ import yaml
 
 from gitops_lab.cluster import kind as module
 from gitops_lab.cluster.commands import CommandFailed, CommandMissing
-from gitops_lab.cluster.containers import choose, host_address, look, variables
+from gitops_lab.cluster.containers import choose, look, variables
 from gitops_lab.cluster.kind import Kind, Port, Shape, at_once, config, preflight
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.machine import GIB
@@ -387,25 +387,3 @@ def test_the_engine_is_the_one_that_is_named_or_kinds_or_found(
 def test_names_do_not_depend_on_chance(machine: Machine, tmp_path: Path) -> None:
     names = {Kind("demo", tmp_path).name("pull") for _ in range(3)}
     assert len(names) == 1
-
-
-@pytest.mark.parametrize("engine", ["docker", "podman", "nerdctl"])
-def test_nodes_find_this_machine_at_the_gateway_of_their_network(
-    machine: Machine, tmp_path: Path, engine: str
-) -> None:
-    found = do(look(engine))
-    with pytest.raises(CommandFailed, match="network inspect kind"):
-        do(host_address(found))
-    do(Kind("demo", tmp_path / "sandbox", engine=engine).create("pull"))
-    assert do(host_address(found)) == "172.18.0.1"
-
-
-@pytest.mark.parametrize(
-    ("engine", "host"),
-    [("docker", "host.docker.internal"), ("podman", "host.containers.internal")],
-)
-def test_from_a_virtual_machine_nodes_find_this_machine_by_name(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, engine: str, host: str
-) -> None:
-    fail(monkeypatch, "desktop")
-    assert do(host_address(do(look(engine)))) == host

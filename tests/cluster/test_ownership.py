@@ -11,10 +11,10 @@ import pytest
 
 from gitops_lab.apiserver.auth.roles import bootstrap_rbac
 from gitops_lab.clock import EPOCH
-from gitops_lab.cluster.context import namespaced_rights
+from gitops_lab.cluster.context import namespaced_rights, require_rights
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import SharedCluster, labelled, labels, owned, remove, strangers
-from gitops_lab.errors import ApiError
+from gitops_lab.errors import ApiError, LabError
 from gitops_lab.model import Object, ObjectKey, copied, named
 from tests.cluster.test_kubeconfig import Served
 from tests.conftest import config_map, deployment, namespace
@@ -97,6 +97,20 @@ def test_what_is_applied_through_a_shared_cluster_is_labelled(shared: SharedClus
     again = shared.apply(body, manager="test")
     assert again["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]
     assert shared.apply(body, manager="test", dry_run=True)["metadata"]["labels"] == labels("demo")
+
+
+def test_what_others_made_is_not_taken_over(
+    cluster: KubeconfigCluster, shared: SharedCluster
+) -> None:
+    apply(cluster, config_map("theirs", "default", page="1"))
+    apply(cluster, labelled(config_map("others", "default", page="1"), "other"))
+    for name in ("theirs", "others"):
+        for dry_run in (True, False):
+            with pytest.raises(ApiError, match="does not belong to the sandbox 'demo'") as caught:
+                shared.apply(config_map(name, "default", page="2"), manager="test", dry_run=dry_run)
+            assert caught.value.code == 409
+        live = cluster.get(key("ConfigMap", name, "default"))
+        assert live is not None and live["data"] == {"page": "1"}
 
 
 def test_an_objects_own_labels_stay() -> None:
@@ -258,4 +272,36 @@ def test_who_may_list_in_one_namespace_only_finds_what_is_there(
     assert owned(jane, "demo", namespaces=["lab"]) == [BOOK]
     assert remove(jane, "demo", [BOOK]) == []
     assert owned(jane, "demo", namespaces=["lab"]) == []
+    jane.close()
+
+
+def test_who_may_do_everything_may_set_up_a_sandbox(cluster: KubeconfigCluster) -> None:
+    require_rights(cluster)
+    require_rights(cluster, ["default", "lab"])
+
+
+def test_who_administers_a_namespace_may_set_up_a_sandbox_there_only(
+    cluster: KubeconfigCluster, served: Served, settle: Callable[[], None]
+) -> None:
+    rbac = "rbac.authorization.k8s.io"
+    binding: Object = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "jane", "namespace": "lab"},
+        "subjects": [{"apiGroup": rbac, "kind": "User", "name": "jane"}],
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "admin"},
+    }
+    apply(cluster, namespace("lab"), binding)
+    settle()  # the role's rules are aggregated from others
+    path = served.config()
+    jane = KubeconfigCluster("jane", path, cache=path.with_name("cache.json"))
+    require_rights(jane, ["lab"])
+    with pytest.raises(LabError) as caught:
+        require_rights(jane)
+    assert "you may not create namespaces, delete namespaces, create configmaps" in str(
+        caught.value
+    )
+    with pytest.raises(LabError, match="create configmaps in default"):
+        require_rights(jane, ["lab", "default"])
+    apply(jane, *granted("ci", namespaces=["lab"]))  # and so what they grant, they have
     jane.close()

@@ -21,8 +21,9 @@ from gitops_lab.apiserver.auth.roles import bootstrap_rbac
 from gitops_lab.apiserver.http.server import Server
 from gitops_lab.clock import WallClock
 from gitops_lab.cluster.simulated import SimulatedCluster
-from gitops_lab.model import ObjectKey
+from gitops_lab.model import Object, ObjectKey
 from gitops_lab.ports import Credentials
+from tests.cluster.standins.pods import Pods
 
 LIFE = 600.0
 """How long the process lives at most, in seconds."""
@@ -50,11 +51,12 @@ async def serve(name: str, folder: Path, labels: list[dict[str, str]]) -> None:
     for node, ours in zip(kubelet.list("", "Node"), labels, strict=True):
         kubelet.patch(ObjectKey.of(node), {"metadata": {"labels": ours}}, manager="kubelet")
     store = simulated.api.store
+    tokens = Tokens(authority.token_key, store, rng=random)
     servers = [
         Server(
             simulated.api,
             authority=authority,
-            authenticator=Authenticator(Tokens(authority.token_key, store, rng=random)),
+            authenticator=Authenticator(tokens),
             authorizer=Authorizer(store),
             now=clock.now,
         )
@@ -69,13 +71,22 @@ async def serve(name: str, folder: Path, labels: list[dict[str, str]]) -> None:
             user=f"kind-{name}",
         )
         write(config, folder / file)
+
+    def access(namespace: str, account: str) -> Object:
+        token = tokens.issue(namespace, account, now=clock.now())
+        server = config["clusters"][0]["cluster"]["server"]
+        return kubeconfig(server, authority.ca_pem, token=token, cluster="c", user=account)
+
+    pods = Pods(simulated, folder / "pods", access)
     running = asyncio.ensure_future(clock.run())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, running.cancel)
     (folder / "ready").touch()
     end = loop.time() + LIFE
     while not running.done() and folder.exists() and loop.time() < end:
-        await asyncio.wait([running], timeout=0.5)
+        pods.look()
+        await asyncio.wait([running], timeout=0.2)
+    pods.end()
     running.cancel()
     await asyncio.wait([running])
     for server in servers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ DOCKER = {
     ),
     "save": Command({"output": True}, {"o": "output"}, least=1, most=None),
     "image inspect": Command({"format": True}, {"f": "format"}, least=1, most=None),
-    "network inspect": Command({"format": True}, {"f": "format"}, least=1, most=None),
+    "network inspect": Command(least=1, most=1),
 }
 PODMAN = {
     **DOCKER,
@@ -73,7 +74,6 @@ def info(engine: str, call: Call) -> int:
         "NCPU": 4,
         "CgroupVersion": str(cgroups),
         "DockerRootDir": "/var/lib/docker",
-        "OperatingSystem": "Docker Desktop" if memory.fails("desktop") else "Debian GNU/Linux",
         "SecurityOptions": ["name=seccomp,profile=builtin", *["name=rootless"] * rootless],
     }))  # fmt: skip
     return 0
@@ -85,7 +85,6 @@ def podman_info(rootless: bool, cgroups: int) -> dict[str, object]:
             "cgroupVersion": f"v{cgroups}",
             "memTotal": MEMORY,
             "security": {"rootless": rootless},
-            "serviceIsRemote": memory.fails("desktop"),
         },
         "store": {"graphRoot": "/var/lib/containers/storage"},
         "version": {"Version": "5.4.2"},
@@ -140,16 +139,15 @@ def image_inspect(engine: str, call: Call) -> int:
 
 
 def network_inspect(engine: str, call: Call) -> int:
-    wanted = "{{json .Subnets}}" if engine == "podman" else "{{json .IPAM.Config}}"
-    if call["format"] != wanted:
-        print("this stand-in only speaks of addresses", file=sys.stderr)
-        return 1
-    if not [*memory.HOME.glob("clusters/*/nodes")]:
-        print(f"Error response from daemon: network {call.arguments[0]} not found", file=sys.stderr)
+    """The network of kind's nodes, which there is once there is a cluster."""
+    (name,) = call.arguments
+    if name != "kind" or not [*memory.HOME.glob("clusters/*/nodes")]:
+        print(f"Error response from daemon: network {name} not found", file=sys.stderr)
         return 1
     subnet, gateway = ("subnet", "gateway") if engine == "podman" else ("Subnet", "Gateway")
-    addresses = ("fc00:f853:ccd:e793::1", "172.18.0.1")
-    print(json.dumps([{subnet: f"{each}/16", gateway: each} for each in addresses]))
+    addresses = ("fc00:f853:ccd:e793::1", os.environ.get("STANDINS_GATEWAY", "172.18.0.1"))
+    parts = [{subnet: f"{each}/16", gateway: each} for each in addresses]
+    print(json.dumps([{"subnets": parts} if engine == "podman" else {"IPAM": {"Config": parts}}]))
     return 0
 
 
