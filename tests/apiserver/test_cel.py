@@ -165,6 +165,9 @@ def test_an_expression_reaches_only_for_fields_that_there_are(text: str, said: s
         "self.labels.anything == 'x' && self.labels.all(k, k.size() > 1)",
         "self.items.filter(i, i.n == 1).map(i, i.n).all(x, x.free == 1)",
         "self.metadata.name == self.kind",
+        "self.share > 1 && self.share + 0.5 < double(self.items.size())",
+        "self.gone + 'x' == self.labels.a && (has(self.gone) || self.items == [])",
+        "self.items.filter(i, i.n == 1).size() == 1 || self.labels == {}",
     ],
 )
 def test_an_expression_may_reach_where_the_schema_is_open(text: str) -> None:

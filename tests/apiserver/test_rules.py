@@ -218,6 +218,18 @@ def test_rules_are_not_asked_about_what_the_schema_refuses(world: CustomWorld) -
         ({"rule": "self.replicas +"}, "rule", "compilation failed: ERROR: <input>:1:16: Syntax"),
         ({"rule": "self.replica > 1"}, "rule", "ERROR: <input>:1:5: undefined field 'replica'"),
         ({"rule": "object.x == 1"}, "rule", "undeclared reference to 'object"),
+        (
+            {"rule": "self.replicas > '3'"},
+            "rule",
+            "ERROR: <input>:1:15: found no matching overload for '_>_' applied to '(int, string)'",
+        ),
+        ({"rule": "self.note == self.replicas"}, "rule", "'_==_' applied to '(string, int)'"),
+        ({"rule": "!self.replicas"}, "rule", "'!_' applied to '(int)'"),
+        (
+            {"rule": "self.ports.all(p, p.name + 1 == 2)"},
+            "rule",
+            "found no matching overload for '_+_' applied to '(string, int)'",
+        ),
         ({"rule": "self.replicas"}, "rule", "cel expression must evaluate to a bool"),
         ({"rule": "1"}, "rule", "cel expression must evaluate to a bool"),
         ({"rule": "true", "message": " "}, "message", "must be non-empty if specified"),

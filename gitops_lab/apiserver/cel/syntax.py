@@ -26,6 +26,7 @@ class Expr:
         at: where in the text, in characters from its start.
         bound: of a loop, the variables that it runs through, and last the one in which it gathers.
         is_test: of a select, whether it is asked for by `has()`.
+        type: of the value, if it is a simple one and known: `bool`, `int`, `string`, …
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Expr:
     at: int = 0
     bound: tuple[str, ...] = ()
     is_test: bool = False
+    type: str = ""
 
     def walk(self) -> Iterator[Expr]:
         """This node and all below it."""
@@ -47,42 +49,53 @@ def tree(checked: bytes) -> Expr:
     message = _last(_fields(checked), 2)  # what is wrapped in a google.protobuf.Any
     parts = list(_fields(message))
     source = _last(parts, 5)
-    positions: dict[int, int] = {}
-    for number, value in _fields(source):
-        if number == 4:
-            entry = dict(_fields(value))
-            positions[entry.get(1, 0)] = entry.get(2, 0)
-    return _expr(_last(parts, 4), positions)
+    positions = _map(source, 4)
+    types = {id_: _simple(type_) for id_, type_ in _map(message, 3).items()}
+    return _expr(_last(parts, 4), positions, types)
 
 
-def _expr(encoded: bytes, positions: Mapping[int, int]) -> Expr:
-    at, body, number = 0, b"", 0
+def _map(message: bytes, number: int) -> dict[int, Any]:
+    """A field that is a map from numbers: an entry for each."""
+    pairs = (dict(_fields(entry)) for field, entry in _fields(message) if field == number)
+    return {pair.get(1, 0): pair.get(2, 0) for pair in pairs}
+
+
+_PRIMITIVES = ("", "bool", "int", "uint", "double", "string", "bytes")
+
+
+def _simple(type_: bytes) -> str:
+    """The name of a type, if it is a primitive one."""
+    return next((_PRIMITIVES[value] for field, value in _fields(type_) if field == 3), "")
+
+
+def _expr(encoded: bytes, positions: Mapping[int, int], types: Mapping[int, str]) -> Expr:
+    at, type_, body, number = 0, "", b"", 0
     for field, value in _fields(encoded):
         if field == 2:
-            at = positions.get(value, 0)
+            at, type_ = positions.get(value, 0), types.get(value, "")
         else:
             number, body = field, value
     parts = list(_fields(body))
 
     def below(*wanted: int) -> tuple[Expr, ...]:
-        return tuple(_expr(value, positions) for field, value in parts if field in wanted)
+        return tuple(_expr(value, positions, types) for field, value in parts if field in wanted)
 
     match number:
         case 3:
-            return Expr("constant", _text(parts, 6), at=at)
+            return Expr("constant", _text(parts, 6), at=at, type=type_)
         case 4:
-            return Expr("name", _text(parts, 1), at=at)
+            return Expr("name", _text(parts, 1), at=at, type=type_)
         case 5:
             is_test = any(field == 3 and value for field, value in parts)
-            return Expr("select", _text(parts, 2), below(1), at=at, is_test=is_test)
+            return Expr("select", _text(parts, 2), below(1), at=at, is_test=is_test, type=type_)
         case 6:
-            return Expr("call", _text(parts, 2), below(1) + below(3), at=at)
+            return Expr("call", _text(parts, 2), below(1) + below(3), at=at, type=type_)
         case 7:
             return Expr("list", children=below(1), at=at)
         case 8:
             entries = [value for field, value in parts if field == 2]
             children = tuple(
-                _expr(value, positions)
+                _expr(value, positions, types)
                 for entry in entries
                 for field, value in _fields(entry)
                 if field in (3, 4)

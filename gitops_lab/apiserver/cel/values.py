@@ -125,7 +125,10 @@ def _schema_of(expr: Expr, known: Mapping[str, Schema], text: str) -> Schema:
         return of if _keeps(step, expr.bound[0]) else {}
     below = [_schema_of(child, known, text) for child in expr.children]
     if expr.kind == "select":
-        return _field(below[0], expr.name, expr.at, text)
+        found = _field(below[0], expr.name, expr.at, text)
+        return {} if expr.is_test else found
+    if expr.name in _OPERATORS:
+        _check_operands(expr, below, text)
     if expr.kind == "call" and expr.name in ("_?._", "_[?_]", "_[_]") and below:
         of = below[0]
         if isinstance(of.get("items"), Mapping):
@@ -133,6 +136,27 @@ def _schema_of(expr: Expr, known: Mapping[str, Schema], text: str) -> Schema:
         if expr.name != "_[_]" and "properties" in of:
             return _field(of, expr.children[1].name, expr.at, text)
     return {}
+
+
+_NUMBERS = frozenset({"int", "uint", "double"})
+_LOGICAL = frozenset({"_&&_", "_||_", "!_"})
+_ORDERING = frozenset({"_<_", "_<=_", "_>_", "_>=_"})
+_OPERATORS = _LOGICAL | _ORDERING | {"_==_", "_!=_", "_+_", "_-_", "_*_", "_/_", "_%_"}
+
+
+def _check_operands(expr: Expr, schemas: list[Schema], text: str) -> None:
+    """The compiler takes a field for anything; its schema knows better."""
+    types = [
+        _TYPES.get(schema.get("type", "")) or each.type
+        for each, schema in zip(expr.children, schemas, strict=True)
+    ]
+    if not all(types):
+        return
+    different = set(types)
+    fits = different == {"bool"} if expr.name in _LOGICAL else len(different) == 1
+    if not fits and not (expr.name in _ORDERING and different <= _NUMBERS):
+        said = f"found no matching overload for '{expr.name}' applied to '({', '.join(types)})'"
+        raise failure(text, expr.at, said)
 
 
 def _field(of: Schema, name: str, at: int, text: str) -> Schema:
