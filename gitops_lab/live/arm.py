@@ -17,6 +17,7 @@ from gitops_lab.forge import GitSource
 from gitops_lab.live.cluster import ArmCluster, LiveCluster
 from gitops_lab.live.distant import Distant
 from gitops_lab.live.local import Local
+from gitops_lab.live.metrics import ArmMetrics
 from gitops_lab.live.storage import Storage
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.observer import Observer
@@ -58,6 +59,7 @@ class LiveArm:
         if isinstance(cluster, LiveCluster):
             step = cluster.simulated.step
             self._cluster_task = world.clock.drive(f"{self.name}/cluster", step)
+            cluster.metrics = ArmMetrics(world.journal, self.name, world.clock.now)
 
     async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
         """Open the cluster, and set the deployer to work.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Toke
 from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
 from gitops_lab.apiserver.auth.roles import bootstrap_rbac
 from gitops_lab.apiserver.auth.users import split_account
+from gitops_lab.apiserver.http.metrics import Family, Tally
 from gitops_lab.apiserver.http.server import Server
 from gitops_lab.apiserver.persistence import Log
 from gitops_lab.clock import WallClock
@@ -113,6 +114,9 @@ class LiveCluster:
         bootstrap_rbac(api)
         self.tokens = Tokens(self.authority.token_key, api.store, rng=random)
         authenticator, authorizer = Authenticator(self.tokens), Authorizer(api.store)
+        tally = Tally()
+        self.metrics: Callable[[], Iterable[Family]] = lambda: ()
+        """What `/metrics` tells beside what the servers count."""
         self._outside, self._inside = (
             Server(
                 api,
@@ -122,6 +126,8 @@ class LiveCluster:
                 now=clock.now,
                 reachable=reachable,
                 applications=self.simulated.applications,
+                tally=tally,
+                families=lambda: self.metrics(),
             )
             for reachable in (lambda: self.simulated.reachable, lambda: True)
         )
