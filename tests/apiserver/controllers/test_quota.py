@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gitops_lab.apiserver.api.quotas import counted
+from gitops_lab.apiserver.quantity import Quantity
+from gitops_lab.errors import ApiError
 from tests.apiserver.controllers.world import World, condition
 
 QUOTA = """
@@ -122,3 +128,43 @@ def test_charges_and_counting_agree() -> None:
     charged = world.get("ResourceQuota", "compute")["status"]["used"]
     world.patch("ResourceQuota", "compute", {"metadata": {"labels": {"count": "anew"}}})
     assert world.get("ResourceQuota", "compute")["status"]["used"] == charged
+
+
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["create", "delete", "end", "resize"]), st.integers(0, 3)),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ACTIONS)
+def test_whatever_happens_no_more_is_used_than_allowed_and_the_status_is_true(
+    actions: list[tuple[str, int]],
+) -> None:
+    world = World()
+    world.create(QUOTA, spec={"hard": {"pods": "3", "requests.cpu": "350m", "count/pods": "9"}})
+    for action, number in actions:
+        name = f"pod-{number}"
+        try:
+            _act(world, action, name)
+        except ApiError as error:
+            assert error.code in (403, 404, 409, 422)
+        status = world.get("ResourceQuota", "compute")["status"]
+        for what, amount in status["used"].items():
+            assert Quantity.of(amount) <= Quantity.of(status["hard"][what])
+        assert status == counted(world.api.store, world.get("ResourceQuota", "compute"))
+
+
+def _act(world: World, action: str, name: str) -> None:
+    if action == "create":
+        requests = {"requests": {"cpu": "100m"}}
+        containers = [{"name": "web", "image": "web:1", "resources": requests}]
+        world.create(POD, metadata={"name": name}, spec={"containers": containers})
+    elif action == "delete":
+        world.delete("Pod", name, grace_period=0)
+    elif action == "resize":
+        container = {"name": "web", "resources": {"requests": {"cpu": "200m"}}}
+        patch = {"spec": {"containers": [container]}}
+        world.patch("Pod", name, patch, type="strategic", subresource="resize")
+    else:
+        world.patch("Pod", name, {"status": {"phase": "Failed"}}, subresource="status")
