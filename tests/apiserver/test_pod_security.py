@@ -312,7 +312,11 @@ def test_users_do_not_matter_where_they_are_not_the_nodes() -> None:
     body = with_context({**GOOD, "runAsNonRoot": False, "runAsUser": 0})
     body["spec"]["hostUsers"] = False
     assert not found(body, "restricted")
-    assert found(body, "restricted", 33)
+    assert found(body, "restricted", 34)
+    mounting = with_context({**GOOD, "procMount": "Unmasked"})
+    mounting["spec"]["hostUsers"] = False
+    assert not found(mounting)
+    assert "procMount" in found(mounting, "restricted")
 
 
 def test_windows_pods_need_not_say_what_means_nothing_there() -> None:

@@ -57,7 +57,7 @@ def context(of: Mapping[str, Any], name: str) -> Any:
 
 def has_own_users(pod: Object, minor: int) -> bool:
     """Whether root in the pod is nobody on the node, so that rules about users matter less."""
-    return minor >= 34 and spec_of(pod).get("hostUsers") is False
+    return minor >= 35 and spec_of(pod).get("hostUsers") is False
 
 
 def is_windows(pod: Object, minor: int) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gitops_lab.apiserver.admission.pod_security.baseline import SECCOMP, bad_seccomp
+from gitops_lab.apiserver.admission.pod_security.baseline import (
+    SECCOMP,
+    bad_seccomp,
+    unusual_proc_mount,
+)
 from gitops_lab.apiserver.admission.pod_security.check import (
     Check,
     Violation,
@@ -133,6 +137,7 @@ def _seccomp(pod: Object, minor: int) -> Violation | None:
 RESTRICTED = (
     Check("allowPrivilegeEscalation", _escalation, since=8),
     Check("capabilities_restricted", _capabilities, since=22, replaces="capabilities_baseline"),
+    Check("procMount_restricted", unusual_proc_mount, since=35, replaces="procMount"),
     Check("restrictedVolumes", _volumes, replaces="hostPathVolumes"),
     Check("runAsNonRoot", _non_root),
     Check("runAsUser", _user, since=23),
