@@ -105,8 +105,13 @@ def check(program: Program, known: Mapping[str, Schema]) -> str:
     Raises:
         CompileError: `undefined field`, as the server words it.
     """
-    found = _schema_of(program.tree, known, program.text)
+    found = schema_of(program, known)
     return _TYPES.get(found.get("type", ""), program.type)
+
+
+def schema_of(program: Program, known: Mapping[str, Schema]) -> Schema:
+    """The schema of an expression's value, empty if nothing is known of it (see `check`)."""
+    return _schema_of(program.tree, known, program.text)
 
 
 def _schema_of(expr: Expr, known: Mapping[str, Schema], text: str) -> Schema:

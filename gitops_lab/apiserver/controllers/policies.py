@@ -1,7 +1,6 @@
-"""ValidatingAdmissionPolicies: somebody has looked at them.
+"""ValidatingAdmissionPolicies: somebody has looked at them, and tells what they get wrong.
 
-Source: Kubernetes 1.37, pkg/controller/validatingadmissionpolicystatus. The types of built-in
-kinds are not held against the expressions, so there is never anything to warn of.
+Source: Kubernetes 1.37, pkg/controller/validatingadmissionpolicystatus.
 """
 
 from __future__ import annotations
@@ -11,13 +10,14 @@ from collections.abc import Iterable
 from gitops_lab.apiserver.api import Options
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.store import Event
+from gitops_lab.apiserver.validating.typechecking import warnings
 from gitops_lab.model import named
 
 GROUP, PLURAL = "admissionregistration.k8s.io", "validatingadmissionpolicies"
 
 
 class PolicyStatus(Controller):
-    """Writes into each policy's status which generation of it has been checked."""
+    """Writes into each policy's status which generation of it was checked, and to what end."""
 
     name = "validatingadmissionpolicy-status-controller"
     watches = ((GROUP, PLURAL),)
@@ -36,7 +36,9 @@ class PolicyStatus(Controller):
             return
         kind = "ValidatingAdmissionPolicy"
         resource = self.api.registry.by_kind(f"{GROUP}/v1", kind)
-        status = {"observedGeneration": generation, "typeChecking": {}}
+        found = warnings(policy, self.api.registry)
+        checked = {"expressionWarnings": found} if found else {}
+        status = {"observedGeneration": generation, "typeChecking": checked}
         self.api.apply(
             resource,
             name,
