@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object, named
 from tests.conformance.conftest import Subject
+from tests.conformance.requests import refused
 from tests.conftest import deployment
 
 
@@ -100,3 +103,256 @@ def test_managed_fields_cannot_be_applied(subject: Subject) -> None:
         subject.apply(cheat)
     assert refusal.value.code == 400
     assert "managedFields must be nil" in refusal.value.message
+
+
+# -- Who took a field, and from whom --------------------------------------------------------------
+
+
+def test_many_conflicts_are_told_together(subject: Subject) -> None:
+    subject.apply(book(a="1", b="1"), manager="one")
+    with refused(
+        409,
+        "Conflict",
+        'Apply failed with 2 conflicts: conflicts with "one":\n- .data.a\n- .data.b',
+        field=".data.b",
+    ):
+        subject.apply(book(a="2", b="2"), manager="two", force=False)
+
+
+def test_a_conflict_with_an_edit_tells_its_version(subject: Subject) -> None:
+    subject.requests.create("configmaps", book(a="1"))
+    subject.requests.patch("configmaps", "book", {"data": {"a": "2"}}, manager="editor")
+    with refused(409, "Conflict", 'conflict with "editor" using v1: .data.a'):
+        subject.apply(book(a="3"), manager="one", force=False)
+
+
+def test_a_conflict_changes_nothing(subject: Subject) -> None:
+    before = subject.apply(book(a="1"), manager="one")
+    with refused(409, "Conflict"):
+        subject.apply(book(a="2", b="2"), manager="two", force=False)
+    assert subject.requests.read("configmaps", "book") == before
+
+
+def test_an_edit_takes_without_asking(subject: Subject) -> None:
+    subject.apply(book(a="1"), manager="one")
+    live = subject.requests.patch("configmaps", "book", {"data": {"a": "2"}}, manager="editor")
+    assert list(managers(live)) == [("editor", "Update")]
+
+
+def test_an_edit_to_the_same_value_takes_nothing(subject: Subject) -> None:
+    subject.apply(book(a="1"), manager="one")
+    live = subject.requests.patch("configmaps", "book", {"data": {"a": "1"}}, manager="editor")
+    assert list(managers(live)) == [("one", "Apply")]
+
+
+def test_who_applies_and_edits_has_two_entries(subject: Subject) -> None:
+    subject.apply(book(a="1"), manager="one")
+    live = subject.requests.patch("configmaps", "book", {"data": {"b": "1"}}, manager="one")
+    assert managers(live) == {
+        ("one", "Apply"): {"f:data": {"f:a": {}}},
+        ("one", "Update"): {"f:data": {"f:b": {}}},
+    }
+
+
+def test_a_shared_field_stays_until_the_last_owner_leaves(subject: Subject) -> None:
+    for manager in ("one", "two"):
+        subject.apply(book(a="1"), manager=manager)
+    assert subject.apply(book(), manager="one")["data"] == {"a": "1"}
+    assert not subject.apply(book(), manager="two").get("data")
+
+
+def test_a_shared_field_is_changed_by_none_of_them_alone(subject: Subject) -> None:
+    for manager in ("one", "two"):
+        subject.apply(book(a="1"), manager=manager)
+    with refused(409, "Conflict", 'conflict with "two": .data.a'):
+        subject.apply(book(a="2"), manager="one", force=False)
+
+
+def test_what_was_removed_by_another_can_be_stated_again(subject: Subject) -> None:
+    subject.apply(book(a="1"), manager="one")
+    subject.requests.patch("configmaps", "book", {"data": {"a": None}}, manager="editor")
+    assert subject.apply(book(a="1"), manager="one", force=False)["data"] == {"a": "1"}
+
+
+def test_an_entry_tells_when_what_and_in_which_version(subject: Subject) -> None:
+    (entry,) = subject.apply(book(a="1"), manager="one")["metadata"]["managedFields"]
+    assert entry.pop("time").endswith("Z")
+    assert entry == {
+        "manager": "one", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {"f:a": {}}},
+    }  # fmt: skip
+
+
+def test_an_apply_that_changes_nothing_leaves_time_and_version(subject: Subject) -> None:
+    first = subject.apply(book(a="1"), manager="one")
+    subject.pass_time(2)
+    assert subject.apply(book(a="1"), manager="one") == first
+
+
+def test_all_entries_can_be_taken_away(subject: Subject) -> None:
+    subject.apply(book(a="1"), manager="one")
+    stripped: Object = {"metadata": {"managedFields": [{}]}}
+    live = subject.requests.patch("configmaps", "book", stripped)
+    assert not live["metadata"].get("managedFields")
+
+
+def test_an_apply_says_who_it_is(subject: Subject) -> None:
+    with refused(422, "Invalid", "is required for apply patch", field="fieldManager"):
+        body = book(a="1")
+        subject.requests.patch("configmaps", "book", body, type="apply", manager="")
+
+
+def test_only_an_apply_is_forced(subject: Subject) -> None:
+    subject.requests.create("configmaps", book(a="1"))
+    with refused(422, "Invalid", "may not be specified for non-apply patch", field="force"):
+        subject.requests.patch("configmaps", "book", {"data": {}}, force=True)
+
+
+def test_an_apply_may_be_for_one_state_only(subject: Subject) -> None:
+    subject.apply(book(a="1"), manager="one")
+    stale = book(a="2")
+    stale["metadata"]["resourceVersion"] = "1"
+    with refused(409, "Conflict", "the object has been modified"):
+        subject.apply(stale, manager="one")
+
+
+# -- Shapes ---------------------------------------------------------------------------------------
+
+PLACE = "apps/v1/deployments"
+
+
+def of_pods(**spec: Any) -> Object:
+    """An apply configuration of a Deployment that says this of its pods and no more."""
+    return named("apps/v1", "Deployment", "web", spec={"template": {"spec": spec}})
+
+
+def spec_of(live: Object) -> Any:
+    return live["spec"]["template"]["spec"]
+
+
+def test_a_set_is_shared_item_by_item(subject: Subject) -> None:
+    one = book()
+    one["metadata"]["finalizers"] = ["example.com/a"]
+    two = book()
+    two["metadata"]["finalizers"] = ["example.com/b"]
+    subject.apply(one, manager="one")
+    live = subject.apply(two, manager="two", force=False)
+    assert live["metadata"]["finalizers"] == ["example.com/a", "example.com/b"]
+    assert subject.apply(book(), manager="one")["metadata"]["finalizers"] == ["example.com/b"]
+    subject.apply(book(), manager="two")
+
+
+def test_an_atomic_list_has_one_owner(subject: Subject) -> None:
+    subject.apply(deployment(replicas=0, paused=True), manager="one")
+    args = {"name": "web", "args": ["a"]}
+    subject.apply(of_pods(containers=[args]), manager="two", force=False)
+    other = {"name": "web", "args": ["a", "b"]}
+    place = '.spec.template.spec.containers[name="web"].args'
+    with refused(409, "Conflict", f'conflict with "two": {place}'):
+        subject.apply(of_pods(containers=[other]), manager="three", force=False)
+
+
+def test_an_atomic_map_has_one_owner(subject: Subject) -> None:
+    subject.apply(deployment(replicas=0, paused=True), manager="one")
+    subject.apply(of_pods(nodeSelector={"disk": "fast"}), manager="two", force=False)
+    with refused(409, "Conflict", 'conflict with "two": .spec.template.spec.nodeSelector'):
+        subject.apply(of_pods(nodeSelector={"zone": "a"}), manager="three", force=False)
+    live = subject.apply(of_pods(nodeSelector={"zone": "a"}), manager="three")
+    assert spec_of(live)["nodeSelector"] == {"zone": "a"}
+
+
+def test_ports_are_told_apart_by_number_and_protocol(subject: Subject) -> None:
+    ports = [{"port": 53, "protocol": "TCP", "name": "a"}]
+    service = named("v1", "Service", "dns", spec={"ports": ports})
+    subject.apply(service, manager="one")
+    more = [{"port": 53, "protocol": "UDP", "name": "b"}]
+    live = subject.apply(
+        named("v1", "Service", "dns", spec={"ports": more}), manager="two", force=False
+    )
+    assert [(each["port"], each["protocol"]) for each in live["spec"]["ports"]] == [
+        (53, "TCP"), (53, "UDP"),
+    ]  # fmt: skip
+    entries = managers(live)["two", "Apply"]["f:spec"]["f:ports"]
+    assert list(entries) == ['k:{"port":53,"protocol":"UDP"}']
+
+
+def test_a_key_that_is_a_default_may_be_left_out(subject: Subject) -> None:
+    service = named("v1", "Service", "web", spec={"ports": [{"port": 80, "name": "a"}]})
+    live = subject.apply(service, manager="one")
+    entries = managers(live)["one", "Apply"]["f:spec"]["f:ports"]
+    assert list(entries) == ['k:{"port":80,"protocol":"TCP"}']
+    assert subject.apply(service, manager="one") == live
+
+
+def test_the_same_key_twice_is_refused(subject: Subject) -> None:
+    twice = [{"name": "web", "image": "a:1"}, {"name": "web", "image": "b:1"}]
+    body = deployment(replicas=0)
+    body["spec"]["template"]["spec"]["containers"] = twice
+    with pytest.raises(ApiError) as refusal:
+        subject.apply(body)
+    assert "duplicate" in refusal.value.message
+
+
+def test_who_adds_an_item_owns_its_key(subject: Subject) -> None:
+    live = subject.apply(deployment(replicas=0, paused=True), manager="one")
+    own = managers(live)["one", "Apply"]["f:spec"]["f:template"]["f:spec"]["f:containers"]
+    assert own == {'k:{"name":"web"}': {".": {}, "f:name": {}, "f:image": {}}}
+
+
+def test_a_stated_default_is_owned(subject: Subject) -> None:
+    subject.apply(deployment(replicas=1, paused=True), manager="one")
+    with refused(409, "Conflict", ".spec.replicas"):
+        subject.apply(
+            named("apps/v1", "Deployment", "web", spec={"replicas": 2}), manager="two", force=False
+        )
+
+
+def test_an_autoscaler_takes_the_replicas_when_nobody_states_them(subject: Subject) -> None:
+    """The hand-over that the documentation of server-side apply tells."""
+    subject.apply(deployment(replicas=0), manager="git")
+    subject.apply(
+        named("apps/v1", "Deployment", "web", spec={"replicas": 0}), manager="scaler", force=False
+    )
+    live = subject.apply(deployment(), manager="git", force=False)
+    assert live["spec"]["replicas"] == 0
+    assert list(managers(live)) == [("git", "Apply"), ("scaler", "Apply")]
+    assert managers(live)["scaler", "Apply"] == {"f:spec": {"f:replicas": {}}}
+
+
+# -- Subresources ---------------------------------------------------------------------------------
+
+
+def entries(live: Object) -> set[tuple[str, str, str]]:
+    return {
+        (each["manager"], each["operation"], each.get("subresource", ""))
+        for each in live["metadata"]["managedFields"]
+    }
+
+
+def test_status_is_applied_apart(subject: Subject) -> None:
+    subject.apply(deployment(replicas=0, paused=True), manager="one")
+    condition = {"type": "Lucky", "status": "True", "reason": "Test", "message": ""}
+    body = {
+        **named("apps/v1", "Deployment", "web"),
+        "spec": {"replicas": 5},
+        "status": {"conditions": [condition]},
+    }
+    live = subject.requests.patch(PLACE, "web", body, type="apply", sub="status", manager="judge")
+    assert live["spec"]["replicas"] == 0
+    assert ("judge", "Apply", "status") in entries(live)
+    assert list(managers(live)["judge", "Apply"]) == ["f:status"]
+
+
+def test_whoever_applies_does_not_own_status(subject: Subject) -> None:
+    body = {**deployment(replicas=0, paused=True), "status": {"replicas": 4}}
+    live = subject.apply(body, manager="one")
+    assert list(managers(live)["one", "Apply"]) == ["f:spec"]
+
+
+def test_who_scales_owns_the_replicas(subject: Subject) -> None:
+    subject.apply(deployment(replicas=0, paused=True), manager="one")
+    subject.requests.patch(PLACE, "web", {"spec": {"replicas": 1}}, sub="scale", manager="scaler")
+    live = subject.requests.read(PLACE, "web")
+    assert ("scaler", "Update", "scale") in entries(live)
+    with refused(409, "Conflict", 'conflict with "scaler" with subresource "scale" using '):
+        subject.apply(deployment(replicas=0, paused=True), manager="one", force=False)
