@@ -145,5 +145,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
     }
     with contextmanager(makers[request.param])() as made:
         made.cluster.apply(named("v1", "Namespace", made.namespace), manager="conformance")
+        account = made.key("ServiceAccount", "default")  # without it there are no pods
+        made.until(lambda: made.cluster.get(account), "the default ServiceAccount")
         yield made
         made.cluster.delete(ObjectKey("", "Namespace", "", made.namespace))

@@ -25,9 +25,6 @@ def made(subject: Subject, place: str, body: Object) -> Any:
 
 
 def test_a_pod_gets_its_defaults(subject: Subject) -> None:
-    subject.until(
-        lambda: subject.cluster.get(subject.key("ServiceAccount", "default")), "an account"
-    )
     spec = made(subject, "pods", pod())["spec"]
     assert spec["serviceAccountName"] == "default"
     assert spec["schedulerName"] == "default-scheduler"
