@@ -34,7 +34,9 @@ def test_the_real_command_has_every_option_of_its_stand_in(program: str, subcomm
     text = help_of(found, subcommand)
     command: Command = REAL[program][subcommand]
     for flag, takes_value in command.flags.items():
-        line = re.search(rf"--{flag}( [a-zA-Z]+)?(\s|$)", text)
+        # A value that may be left out, as in `--pull string[="true"]`, makes it a switch.
+        value = r"( [a-zA-Z]+\b(?!\[))?(?=\W|$)"
+        line = re.search(rf"^ +(?:-\w, )?--{flag}{value}", text, re.MULTILINE)
         assert line, f"{program} {subcommand} has no --{flag}"
         assert bool(line[1]) == takes_value, line[0]
     for letter, flag in command.short.items():
