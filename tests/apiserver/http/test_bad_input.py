@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from gitops_lab.apiserver.auth import Authority, Tokens
+from gitops_lab.apiserver.http import server as servers
 from tests.apiserver.http.world import (
     CONFIG_MAPS,
     PODS,
@@ -175,6 +176,20 @@ def test_a_certificate_of_another_authority_ends_the_handshake(run: Run, tmp_pat
         async with aiohttp.ClientSession(connector=connector) as session:
             with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
                 await session.get(f"{world.url}/version")
+        assert (await client.get("/readyz")).body == b"ok"
+
+    run(scenario)
+
+
+def test_a_body_that_does_not_come_is_waited_for_only_so_long(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "READ_WITHIN", 0.1)
+
+    async def scenario(world: World, client: Client) -> None:
+        head = b"POST /api/v1/namespaces HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\n{"
+        code, status = await told(world, head)
+        assert (code, status["reason"]) == (408, "Timeout")
         assert (await client.get("/readyz")).body == b"ok"
 
     run(scenario)
