@@ -51,7 +51,8 @@ def test_what_only_real_clusters_need_fails_nobody_else(
     monkeypatch.setenv("STANDINS_FAIL", how)
     assert [f.what for f in findings("kind") if not f.is_fine and f.is_needed]
     assert [f.what for f in findings() if not f.is_fine and f.is_needed] == []
-    assert run_doctor(argparse.Namespace()) == 0
+    assert run_doctor(argparse.Namespace(backend="simulated")) == 0
+    assert run_doctor(argparse.Namespace(backend="kind")) == 1
 
 
 def test_every_fault_has_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:

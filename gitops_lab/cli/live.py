@@ -120,6 +120,12 @@ def add(commands: Any) -> None:
     mend = command("reconnect", run_reconnect, "let clusters be reached from outside again")
     mend.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
     doctor = commands.add_parser("doctor", help="see that this machine has what is needed")
+    doctor.add_argument(
+        "--backend",
+        choices=["simulated", "kind"],
+        default="simulated",
+        help="where clusters should come from (default: simulated)",
+    )
     doctor.set_defaults(run=run_doctor)
 
 
@@ -294,7 +300,7 @@ def run_doctor(options: argparse.Namespace) -> int:
     from gitops_lab.checkup import findings
 
     is_fit = True
-    for finding in findings():
+    for finding in findings(options.backend):
         mark = "ok" if finding.is_fine else "needed" if finding.is_needed else "missing"
         print(f"{mark:<8} {finding.what}")
         if not finding.is_fine:
