@@ -175,6 +175,17 @@ def test_what_an_ephemeral_container_cannot_be(world: World, container: Object, 
     assert message == f"spec.ephemeralContainers{text}"
 
 
+def test_a_resize_can_be_applied_and_its_manager_owns_the_amounts(world: World) -> None:
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-1"},
+            **amounts(requests={"cpu": "200m"})}  # fmt: skip
+    with pytest.raises(ApiError, match="conflict with"):
+        world.apply(body, "resize")
+    made = world.apply(body, "resize", force=True)
+    assert made["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "200m"
+    [entry] = [each for each in made["metadata"]["managedFields"] if each["manager"] == "test"]
+    assert (entry["operation"], entry["subresource"]) == ("Apply", "resize")
+
+
 def test_only_pods_have_these_parts(world: World) -> None:
     with pytest.raises(ApiError) as error:
         world.patch("Namespace", "default", {}, "merge", "resize")

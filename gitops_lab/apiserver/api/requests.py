@@ -21,6 +21,9 @@ PARTS = ("status", "scale", "resize", "ephemeralcontainers")
 WRITABLE = ("", *PARTS, "finalize")
 """The subresources that updates and patches can write; the empty one is the object itself."""
 
+APPLICABLE = ("", "status", "resize", "ephemeralcontainers")
+"""The subresources that can be written by server-side apply."""
+
 
 def metadata_of(body: Any) -> Mapping[str, Any]:
     """The metadata of a body as a client sent it, or none."""

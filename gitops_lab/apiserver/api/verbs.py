@@ -352,7 +352,7 @@ class Api:
             name: which one; it is created if there is none.
             config: the apply configuration, a partial object.
             namespace: where; if empty, the namespace that the configuration names.
-            subresource: `status`, or empty.
+            subresource: `status`, `resize` and `ephemeralcontainers` (of pods), or empty.
             options: of the write; `field_manager` is required.
 
         Raises:
@@ -364,7 +364,7 @@ class Api:
         if not manager:
             message = "Required value: is required for apply patch"
             raise requests.patch_options("fieldManager", "FieldValueRequired", message)
-        requests.check_subresource(resource, subresource, ("", "status"))
+        requests.check_subresource(resource, subresource, requests.APPLICABLE)
         key = self._key(resource, name, requests.namespace_of(config, resource, namespace))
         old = self.store.get(key)
         written = _fingerprint(config)
