@@ -185,9 +185,17 @@ class Container:
         self._later(at, self.end)
 
     def change(self, spec: Mapping[str, Any], around: Surroundings) -> None:
-        """Follow a change of the spec: another image means another process."""
-        is_other = spec["image"] != self.spec["image"]
+        """Follow a change of the spec: another image means another process.
+
+        Other amounts do not, unless the container's resizePolicy says so.
+        """
+        is_other, needs_restart = (
+            spec["image"] != self.spec["image"],
+            _needs_restart(self.spec, spec),
+        )
         self.spec = spec
+        if needs_restart and self.is_running and not is_other:
+            self.stop(around, GRACE, f"Container {self.name} resize requires restart")
         if not is_other:
             return
         self._pulls, self._starts = Backoff(), Backoff()
@@ -425,3 +433,15 @@ def span(seconds: float) -> str:
         return f"{milliseconds}ms"
     minutes, rest = divmod(milliseconds, 60_000)
     return (f"{minutes}m" if minutes else "") + f"{rest / 1000:g}s"
+
+
+def _needs_restart(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a container has to be started anew to get what it is given now."""
+    before, after = old.get("resources") or {}, new.get("resources") or {}
+    return any(
+        (before.get(kind) or {}).get(each["resourceName"])
+        != (after.get(kind) or {}).get(each["resourceName"])
+        for each in new.get("resizePolicy") or ()
+        if each.get("restartPolicy") == "RestartContainer"
+        for kind in ("requests", "limits")
+    )

@@ -688,6 +688,25 @@ def test_a_resized_container_runs_on_with_what_it_is_given(world: World) -> None
     assert pod["status"]["observedGeneration"] == pod["metadata"]["generation"] == 2
 
 
+def test_a_container_is_restarted_for_a_resize_if_it_asks_for_that(world: World) -> None:
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    amounts = {"requests": {"cpu": "100m", "memory": "1Mi"}}
+    run_pod(world, resources=amounts, resizePolicy=policy)
+    world.run(10)
+
+    def resize(**requests: str) -> int:
+        patch = {"spec": {"containers": [{"name": "web", "resources": {"requests": requests}}]}}
+        world.patch("Pod", "web", patch, type="strategic", subresource="resize")
+        world.run(40)
+        count: int = world.container()["restartCount"]
+        return count
+
+    assert resize(cpu="200m") == 0
+    assert resize(memory="2Mi") == 1
+    assert world.container()["resources"]["requests"] == {"cpu": "200m", "memory": "2Mi"}
+    assert "Killing: Container web resize requires restart" in world.told("web")
+
+
 def debug(world: World, image: str) -> None:
     patch = {"spec": {"ephemeralContainers": [{"name": "debugger", "image": image}]}}
     world.patch("Pod", "web", patch, type="strategic", subresource="ephemeralcontainers")
