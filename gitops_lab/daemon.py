@@ -238,6 +238,11 @@ async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
     ear = await asyncio.start_server(Ear(world, key, ended.set).hear, "127.0.0.1", 0)
     kept = folder.settings()
     folder.keep({**kept, "setup": asdict(setup)})  # whoever removes clusters must know of them
+    try:
+        await world.open()
+    except BaseException:
+        folder.keep(kept)  # what was made is removed again
+        raise
     await world.start(kept.get("ports"))
     folder.keep({"setup": asdict(setup), "ports": world.ports})
     running = asyncio.ensure_future(world.run())
@@ -343,17 +348,20 @@ def main(arguments: Sequence[str]) -> int:
         tempfile.tempdir = str(folder.path / "tmp")
         Path(tempfile.tempdir).mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir
+        failed: BaseException | None = None
         try:
             asyncio.run(serve(folder, setup, crashed=crashed))
         except BaseException as error:
-            if folder.process.exists() or not isinstance(error, LabError):
-                traceback.print_exc()  # into the log; `process.json` tells of the crash
-                return 1
-            _say({"error": told(error)})
-            if not kept and _undone(folder):
-                folder.remove()
-                return 0
-        folder.sweep()
+            failed = error
+        if (folder.process.exists() and failed) or not isinstance(failed, LabError | None):
+            traceback.print_exception(failed)  # into the log; `process.json` tells of the crash
+            return 1
+        if failed and not kept and _undone(folder):
+            folder.remove()
+        else:
+            folder.sweep()
+        if failed:  # whoever waits hears of it when all is done
+            _say({"error": told(failed)})
     return 0
 
 

@@ -12,7 +12,6 @@ from gitops_lab.apiserver.auth.kubeconfig import write
 from gitops_lab.apiserver.auth.users import split_account
 from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
-from gitops_lab.errors import UsageError
 from gitops_lab.forge import GitSource
 from gitops_lab.live.cluster import ArmCluster, LiveCluster
 from gitops_lab.live.distant import Distant
@@ -38,9 +37,6 @@ class LiveArm:
         cluster: where it deploys to.
         inside: whether an agent runs in a pod of its cluster.
         world: the sandbox that it is a part of.
-
-    Raises:
-        UsageError: an agent inside cannot have this policy.
     """
 
     def __init__(
@@ -51,11 +47,6 @@ class LiveArm:
         self.policy = replace(description.policy, fetch=0.0)
         self.description, self.journal = description, world.journal.by(description.name)
         self.inside = inside and description.deployer is PullDeployer
-        if self.inside and self.policy.on_event and not cluster.tells:
-            raise UsageError(
-                f"nobody can tell an agent inside a real cluster that Git moved: {self.name}",
-                fix="leave that arm out, or run the agents here: --agent outside",
-            )
         if isinstance(cluster, LiveCluster):
             step = cluster.simulated.step
             self._cluster_task = world.clock.drive(f"{self.name}/cluster", step)

@@ -43,8 +43,14 @@ class Backend(ABC):
     host = bind = "127.0.0.1"
     """What clusters call this machine, and the address of it that they reach."""
 
-    async def open(self, arms: Sequence[str]) -> None:  # noqa: B027 (nothing is to be done here)
-        """See that each arm's cluster is there, by the names that clusters may have.
+    async def open(  # noqa: B027 (simulated ones are there once they start)
+        self, arms: Sequence[str], agents: Sequence[str]
+    ) -> None:
+        """See that each arm's cluster is there.
+
+        Args:
+            arms: the arms, by the names that clusters may have.
+            agents: those of them whose deployer is an agent.
 
         Raises:
             LabError: it is not, and cannot be made. What was made for it is removed again.
@@ -91,7 +97,7 @@ class KindBackend(Backend):
         logs = self.folder.with_name(f"{self.folder.name}-kind-logs")
         return kind.Kind(self.name, self.folder, logs=logs, progress=self.progress)
 
-    async def open(self, arms: Sequence[str]) -> None:
+    async def open(self, arms: Sequence[str], agents: Sequence[str]) -> None:
         """Make the clusters that are not there yet, and have the agent's image on their nodes."""
         await kind.preflight()
         maker = self._kind()
@@ -99,9 +105,9 @@ class KindBackend(Backend):
         missing = [arm for arm in arms if arm not in there]
         await maker.create_all(missing, kind.Shape(image=self.setup.node_image))
         try:
-            if self.setup.agent == "inside":
+            if self.setup.agent == "inside" and agents:
                 await image.build(maker.engine, progress=self.progress)
-                for arm in arms:
+                for arm in agents:
                     await maker.load(arm, image.IMAGE)
                 self.host, self.bind = await way_back(maker.engine)
         except BaseException:
@@ -114,7 +120,7 @@ class KindBackend(Backend):
     ) -> ArmCluster:
         """A cluster that kind made."""
         path = self._kind().kubeconfig_path(place)
-        return RealCluster(arm, path.parent, kubeconfig=path, sandbox=self.name)
+        return RealCluster(arm, path.parent, kubeconfig=path)
 
     async def remove(self) -> None:
         """Remove the clusters of this sandbox, and no other."""
@@ -137,7 +143,7 @@ class ContextBackend(Backend):
                 fix="leave --agent inside out: the agent runs here, with the rights of one inside",
             )
 
-    async def open(self, arms: Sequence[str]) -> None:
+    async def open(self, arms: Sequence[str], agents: Sequence[str]) -> None:
         """See that the context may be used."""
         context.choose(
             context.contexts(Path(self.setup.kubeconfig)),

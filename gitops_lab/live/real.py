@@ -12,7 +12,7 @@ from typing import Any
 
 from gitops_lab.apiserver.auth.users import account_name, split_account
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
-from gitops_lab.cluster.ownership import SharedCluster
+from gitops_lab.cluster.ownership import SANDBOX_LABEL, SharedCluster
 from gitops_lab.deployers.pull import NAMESPACE
 from gitops_lab.errors import LabError, UsageError
 from gitops_lab.live.cluster import TOKEN_SECONDS
@@ -28,14 +28,15 @@ class RealCluster:
         folder: where its kubeconfigs go.
         kubeconfig: the file whose context may do everything; it is only read.
         context: which context; the current one if empty.
-        sandbox: everything that is put into the cluster is labelled as this sandbox's.
+        sandbox: if others use the cluster, too: everything that is put there is labelled as this
+            sandbox's, and what is there already is not touched. Empty for a cluster of ours.
     """
 
     tells = False
     """Whether it tells of changes by itself; else one has to look."""
 
     def __init__(
-        self, name: str, folder: Path, *, kubeconfig: Path, context: str = "", sandbox: str
+        self, name: str, folder: Path, *, kubeconfig: Path, context: str = "", sandbox: str = ""
     ) -> None:
         self.name, self.folder, self.sandbox = name, folder, sandbox
         self._kubeconfig, self._context = kubeconfig, context
@@ -52,8 +53,8 @@ class RealCluster:
         admin = self.connect()
         self._url = admin.server
         there = admin.get(ObjectKey("", "Namespace", "", NAMESPACE))
-        whose = (there or {}).get("metadata", {}).get("labels", {}).get("gitops-lab/sandbox")
-        if there is not None and whose != self.sandbox:
+        whose = (there or {}).get("metadata", {}).get("labels", {}).get(SANDBOX_LABEL)
+        if self.sandbox and there is not None and whose != self.sandbox:
             raise LabError(
                 f"there is a namespace {NAMESPACE} already, of "
                 f"{f'the sandbox {whose!r}' if whose else 'somebody else'}",
@@ -73,21 +74,20 @@ class RealCluster:
 
     def connect(self, holder: Credentials | None = None) -> KubeconfigCluster:
         """A connection of its own, for one thread, with all rights."""
-        number = len(self._connections)
-        connection = SharedCluster(
-            self.name,
-            self._kubeconfig,
-            context=self._context,
-            cache=self.folder / f"discovery-{number}.json",
-            sandbox=self.sandbox,
-        )
-        self._connections.append(connection)
-        return connection
+        return self._connection(self._kubeconfig, self._context)
 
     def for_deployer(self, kubeconfig: Path) -> KubeconfigCluster:
         """A connection for a deployer that runs here, by a kubeconfig that `credentials` made."""
-        cache = self.folder / "discovery.json"
-        connection = SharedCluster(self.name, kubeconfig, cache=cache, sandbox=self.sandbox)
+        return self._connection(kubeconfig)
+
+    def _connection(self, kubeconfig: Path, context: str = "") -> KubeconfigCluster:
+        cache = self.folder / f"discovery-{len(self._connections)}.json"
+        cache.unlink(missing_ok=True)  # an older process's
+        connection = (
+            SharedCluster(self.name, kubeconfig, context=context, cache=cache, sandbox=self.sandbox)
+            if self.sandbox
+            else KubeconfigCluster(self.name, kubeconfig, context=context, cache=cache)
+        )
         self._connections.append(connection)
         return connection
 

@@ -16,6 +16,7 @@ from typing import Any
 from gitops_lab.apiserver.auth.kubeconfig import write
 from gitops_lab.clock import WallClock
 from gitops_lab.cluster.commands import Progress
+from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.errors import ForgeError, UsageError
 from gitops_lab.files import write_private
 from gitops_lab.forge import Forge, Repository
@@ -66,6 +67,16 @@ class LiveWorld:
             raise UsageError(
                 f"real clusters do not run {setup.speed:g} times as fast", fix="leave --speed out"
             )
+        deaf = [
+            each.name
+            for each in self._descriptions
+            if each.policy.on_event and each.deployer is PullDeployer
+        ]
+        if setup.backend != "simulated" and setup.agent == "inside" and deaf:
+            raise UsageError(
+                f"nobody can tell an agent inside a real cluster that Git moved: {deaf[0]}",
+                fix="leave that arm out, or run the agents here: --agent outside",
+            )
         self.backend = backend(setup, folder, name, progress)
         self.notes: list[str] = []
         """What people should know of how this world came up, in sentences."""
@@ -93,19 +104,31 @@ class LiveWorld:
             raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(self.arms)}")
         return self.arms[arm]
 
+    async def open(self) -> None:
+        """See that the clusters are there; this may take a minute.
+
+        Raises:
+            LabError: they cannot be made. What was made is removed again.
+        """
+        agents = [each for each in self._descriptions if each.deployer is PullDeployer]
+        await self.backend.open(
+            [in_cluster(each) for each in self._descriptions],
+            [in_cluster(each) for each in agents],
+        )
+
     async def start(self, ports: Mapping[str, Any] | None = None) -> None:
-        """Open the Git server and every cluster, and write the learner's kubeconfig.
+        """Open the Git server, set every deployer to work, and write the learner's kubeconfig.
+
+        The clusters are there (`open`).
 
         Args:
             ports: what `ports` was before, if anything listened before.
         """
         ports = ports or {}
-        places = [in_cluster(each) for each in self._descriptions]
-        await self.backend.open(places)
         self.git = LiveGit(
             self._forge,
             self.folder / "git-server",
-            readers=places,
+            readers=[in_cluster(each) for each in self._descriptions],
             wall=self.clock.wall(),
             host=self.backend.host,
             bind=self.backend.bind,
