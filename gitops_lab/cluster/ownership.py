@@ -25,10 +25,10 @@ TOOL = "gitops-lab"
 RBAC = "rbac.authorization.k8s.io"
 
 _EVERYWHERE = {
-    ("", "ConfigMap"): ("kube-root-ca.crt", "openshift-service-ca.crt"),
-    ("", "ServiceAccount"): ("default", "builder", "deployer"),
+    ("", "ConfigMap"): ("kube-root-ca.crt", "istio-ca-root-cert", "openshift-service-ca.crt"),
+    ("", "ServiceAccount"): ("default",),
 }
-"""What a cluster itself puts into every namespace; the second names are OpenShift's."""
+"""What a cluster itself puts into every namespace, or Istio and OpenShift where they are."""
 
 _DERIVED = frozenset(
     {

@@ -164,7 +164,7 @@ def started(call: Call, name: str, config: dict[str, Any]) -> None:
             raise Failed(
                 f'failed to pull image "{image}": command "{engine()} pull {image}" failed with '
                 'error: exit status 1\nCommand Output: Error response from daemon: Get "https://'
-                'registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host'
+                'registry.example.com/v2/": dial tcp: lookup registry.example.com: no such host'
             )
     with step(f"Preparing nodes {'📦 ' * len(config['nodes'])}"):
         for node in config["nodes"]:
