@@ -218,13 +218,13 @@ class Writing:
         return quotas.charges(self.store, key, old, new, subresource)
 
     def _charge(self, charges: Sequence[quotas.Charge]) -> None:
-        """Write down what a write that is stored has used up."""
+        """Write down what a write that is stored has used up; nobody is asked any more."""
         for quota, status in charges:
             metadata = quota["metadata"]
             key = Key(quotas.GROUP, quotas.PLURAL, metadata["namespace"], metadata["name"])
             resource = self.registry.by_kind("v1", "ResourceQuota")
             charged = {**quota, "status": status}
-            self.replace(resource, key, quota, charged, "status", _SERVER)
+            self.store.update(key, self._tracked(quota, charged, resource, "status", _SERVER))
 
     def _guard(self, resource: Resource, old: Object | None, new: Object, options: Options) -> None:
         for guard in self.guards:
