@@ -3,7 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gitops_lab.apiserver.admission import limit_ranges
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 from tests.apiserver.world import World, pod, refused
@@ -181,3 +184,37 @@ def test_a_dry_run_is_limited_too() -> None:
     with pytest.raises(ApiError) as error:
         there.create(pod(containers=[container(limits={"cpu": "2"})]), dry_run=True)
     assert refused(error)[:2] == (403, "Forbidden")
+
+
+AMOUNTS = st.dictionaries(
+    st.sampled_from(["cpu", "memory"]), st.sampled_from(["1", "2", "500m", "3Gi"]), max_size=2
+)
+CONTAINERS = st.lists(
+    st.builds(lambda requests, limits: {"requests": requests, "limits": limits}, AMOUNTS, AMOUNTS),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=60)
+@given(CONTAINERS, AMOUNTS, AMOUNTS)
+def test_defaults_fill_gaps_only_and_leave_none(
+    resources: list[Object], limits: Object, requests: Object
+) -> None:
+    body = pod(containers=[container(str(i), **each) for i, each in enumerate(resources)])
+    ranges = [limit_range({"type": "Container", "default": limits, "defaultRequest": requests})]
+    made = limit_ranges.filled(body, ranges)
+    for before, after in zip(resources, made["spec"]["containers"], strict=True):
+        for kind, defaults in (("requests", requests), ("limits", limits)):
+            assert after["resources"][kind] == {**defaults, **before[kind]}
+    assert limit_ranges.filled(made, ranges) is made
+
+
+@settings(max_examples=60)
+@given(CONTAINERS, AMOUNTS)
+def test_a_pod_that_stays_as_it_is_has_no_faults_whatever_the_limits(
+    resources: list[Object], most: Object
+) -> None:
+    body = pod(containers=[container(str(i), **each) for i, each in enumerate(resources)])
+    ranges = [limit_range({"type": "Container", "max": most}, {"type": "Pod", "min": most})]
+    assert limit_ranges.faults(body, body, ranges) == []
