@@ -119,6 +119,24 @@ def test_a_deployment_tells_that_its_pods_are_refused_and_goes_on_when_there_is_
     assert not condition(world.all("ReplicaSet")[0], "ReplicaFailure")
 
 
+def test_a_rollout_under_a_full_quota_stands_still_until_there_is_room() -> None:
+    world = World()
+    world.create(QUOTA)
+    world.create(DEPLOYMENT.replace("replicas: 3", "replicas: 2"))
+    world.run(30)
+    image = {"spec": {"containers": [{"name": "web", "image": "web:2"}]}}
+    world.patch("Deployment", "web", {"spec": {"template": image}}, type="strategic")
+    world.run(120)
+
+    def images() -> list[str]:
+        return [pod["spec"]["containers"][0]["image"] for pod in world.all("Pod")]
+
+    assert images() == ["web:1", "web:1"]
+    assert world.get("Deployment", "web")["status"]["availableReplicas"] == 2
+    world.patch("ResourceQuota", "compute", {"spec": {"hard": {"pods": "3"}}})
+    world.until(lambda: images() == ["web:2", "web:2"], limit=2000)
+
+
 def test_charges_and_counting_agree() -> None:
     world = World()
     world.create(QUOTA)
