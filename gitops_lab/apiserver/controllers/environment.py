@@ -100,11 +100,11 @@ def _unclaimed(store: Store, pod: Object) -> str:
 
 
 def files(store: Store, pod: Object, container: Mapping[str, Any]) -> dict[str, str]:
-    """Mounted ConfigMaps and Secrets of a container by file name, as they are now."""
-    mounted = {mount["name"] for mount in container.get("volumeMounts") or ()}
+    """Mounted ConfigMaps and Secrets of a container by path, as they are now."""
     found: dict[str, str] = {}
     for name, kind, reference in _volumes(pod["spec"]):
-        if name not in mounted:
+        mounts = [each for each in container.get("volumeMounts") or () if each["name"] == name]
+        if not mounts:
             continue
         try:
             values = _values(store, kind, pod["metadata"]["namespace"], reference)
@@ -116,7 +116,12 @@ def files(store: Store, pod: Object, container: Mapping[str, Any]) -> dict[str, 
                 for item in reference["items"]
                 if item["key"] in values
             }
-        found |= values
+        for mount in mounts:
+            where, part = mount["mountPath"].rstrip("/"), mount.get("subPath")
+            if part is None:
+                found |= {f"{where}/{file}": text for file, text in values.items()}
+            elif part in values:
+                found[where] = values[part]
     return found
 
 

@@ -23,7 +23,7 @@ class Process:
         image: the image's reference, as the pod spells it.
         spec: the container's part of the pod's spec.
         environment: its environment variables, as they were when it started.
-        files: what ConfigMaps and Secrets it has mounted, by file name, as they are now.
+        files: what ConfigMaps and Secrets it has mounted, by path, as they are now.
         is_ready: whether it answers its probes.
         says: what its image's behaviour answers.
         is_declared: whether somebody declared that answer.

@@ -9,6 +9,7 @@ from gitops_lab.apiserver.applications import Applications
 from gitops_lab.apiserver.http import proxy
 from gitops_lab.apiserver.http.answers import Answer
 from gitops_lab.apiserver.http.calls import Call
+from gitops_lab.apiserver.http.execution import Attachment, Execution
 from gitops_lab.apiserver.http.portforward import PortForward
 from gitops_lab.apiserver.http.queries import Query
 from gitops_lab.apiserver.http.routes import Route
@@ -16,6 +17,8 @@ from gitops_lab.apiserver.http.upgrade import Session
 from gitops_lab.model import Object
 
 _SESSIONS: dict[str, Callable[[Applications, Object, Query], Session]] = {
+    "attach": Attachment,
+    "exec": Execution,
     "portforward": PortForward,
 }
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitops_lab.apiserver import refusals
+from gitops_lab.apiserver.http import containers
 from gitops_lab.apiserver.http.queries import Query
 from gitops_lab.model import Object
-
-_DEFAULT = "kubectl.kubernetes.io/default-container"
 
 
 def log(pod: Object, query: Query) -> str:
@@ -26,8 +25,8 @@ def log(pod: Object, query: Query) -> str:
     Raises:
         ApiError: 400 BadRequest: there is no such container, or it has not started.
     """
-    name, container = pod["metadata"]["name"], _container(pod, query.get("container", ""))
-    status = _status(pod, container)
+    name, container = pod["metadata"]["name"], containers.chosen(pod, query.get("container", ""))
+    status = containers.status(pod, container)
     state, last = status.get("state") or {}, status.get("lastState") or {}
     if query.yes("previous"):
         if "terminated" not in last:
@@ -59,37 +58,3 @@ def _lines(status: Any, run: Any) -> Iterator[tuple[str, str]]:
         said = run.get("message") or f"ended with exit code {run['exitCode']}"
         for line in said.splitlines():
             yield run.get("finishedAt") or started, line
-
-
-def _container(pod: Object, asked: str) -> str:
-    """The container that is asked for, or the one that is meant if none is."""
-    metadata, spec = pod["metadata"], pod["spec"]
-    main = [each["name"] for each in spec["containers"]]
-    others = [
-        each["name"]
-        for field in ("initContainers", "ephemeralContainers")
-        for each in spec.get(field) or ()
-    ]
-    pod_name = metadata["name"]
-    if not asked:
-        asked = (metadata.get("annotations") or {}).get(_DEFAULT, "")
-    if not asked and len(main) == 1:
-        return str(main[0])
-    if not asked:
-        raise refusals.bad_request(
-            f"a container name must be specified for pod {pod_name}, choose one of: "
-            f"[{' '.join(main)}]"
-            + (f" or one of the init containers: [{' '.join(others)}]" if others else "")
-        )
-    if asked not in (*main, *others):
-        raise refusals.bad_request(f"container {asked} is not valid for pod {pod_name}")
-    return asked
-
-
-def _status(pod: Object, container: str) -> Any:
-    status = pod.get("status") or {}
-    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-        for each in status.get(field) or ():
-            if each["name"] == container:
-                return each
-    return {}
