@@ -325,7 +325,7 @@ class Api:
         key = self._key(resource, name, namespace)
         old = self._present(resource, key)
         if subresource == "scale":
-            before = scale.scale_of(old, resource, to_patch=True)
+            before = scale.scale_of(old, resource, may_lack=True)
             changed = _patched(before, patch, type, scale.RESOURCE.node)
             scale.check_patched(changed, resource)
             return self._rescale(resource, key, changed, options)
@@ -441,6 +441,32 @@ class Api:
                 if error.code != 404:  # gone together with one that was deleted before it
                     raise
         return found
+
+    def connect(
+        self,
+        resource: Resource,
+        name: str,
+        body: Object,
+        *,
+        namespace: str = "",
+        subresource: str,
+        options: Options = NONE,
+    ) -> None:
+        """Ask whether a connection to an application may be made; making it is somebody else's.
+
+        Args:
+            resource: pods or services.
+            name: which one.
+            body: what is asked for, such as PodExecOptions.
+            namespace: where.
+            subresource: `exec`, `attach`, `portforward` or `proxy`.
+            options: of the request; they say who asks.
+
+        Raises:
+            ApiError: a policy denies it.
+        """
+        key = self._key(resource, name, namespace)
+        self._writing.review("CONNECT", resource, key, None, body, options, subresource)
 
     # What the verbs have in common
 

@@ -14,9 +14,18 @@ from gitops_lab.apiserver.api.scale import RESOURCE as SCALE
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
 from gitops_lab.apiserver.applications import Applications
-from gitops_lab.apiserver.http import bodies, connect, documents, logs, negotiation, queries
+from gitops_lab.apiserver.http import (
+    bodies,
+    connect,
+    connection_options,
+    documents,
+    logs,
+    negotiation,
+    queries,
+)
 from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning_lines
 from gitops_lab.apiserver.http.calls import Call
+from gitops_lab.apiserver.http.deprecations import deprecation
 from gitops_lab.apiserver.http.duplicates import findings
 from gitops_lab.apiserver.http.routes import Route
 from gitops_lab.apiserver.http.upgrade import Session
@@ -68,8 +77,9 @@ class Objects:
                 raise documents.not_found()
             raise refusals.method_not_allowed()
         if self._applications is not None and connect.leads_to_application(route):
+            self._check_connection(resource, route, call)
             return connect.connected(self._applications, route, call)
-        warnings: list[str] = []
+        warnings = deprecation(resource)
         self._api.warn = warnings.append
         try:
             found = self._verb(route.verb)(resource, route, call)
@@ -78,6 +88,21 @@ class Objects:
         if warnings and isinstance(found, Answer):
             return replace(found, headers={**found.headers, "Warning": warning_lines(warnings)})
         return found
+
+    def _check_connection(self, resource: Resource, route: Route, call: Call) -> None:
+        """Ask the policies about a connection.
+
+        Raises:
+            ApiError: one of them denies it.
+        """
+        self._api.connect(
+            resource,
+            route.name,
+            connection_options.of(route, call.query),
+            namespace=route.namespace,
+            subresource=route.subresource,
+            options=Options(user=call.user.name, groups=call.user.groups),
+        )
 
     def _verb(self, verb: str) -> Callable[[Resource, Route, Call], Answer | Watching]:
         verbs: dict[str, Callable[[Resource, Route, Call], Answer | Watching]] = {
