@@ -19,21 +19,21 @@ RESOURCE = Resource("autoscaling", "v1", KIND, "scales", "scale", namespaced=Tru
 """What a Scale is checked as. Nobody serves it on its own: it is a view of something else."""
 
 
-def scale_of(obj: Object, resource: Resource, *, to_patch: bool = False) -> Object:
+def scale_of(obj: Object, resource: Resource, *, may_lack: bool = False) -> Object:
     """The Scale of a workload.
 
     Args:
         obj: the workload.
         resource: what it is.
-        to_patch: a custom workload that does not say how many replicas it wants may get a
-            number by a patch, and so has a Scale without one.
+        may_lack: a custom workload that does not say how many replicas it wants has a Scale
+            without a number, such as a patch can give it.
 
     Raises:
         ApiError: 500 if a custom workload does not say how many replicas it wants.
     """
     if resource.scale is not None:
         wanted = _at(obj, resource.scale.spec_replicas)
-        if wanted is None and not to_patch:
+        if wanted is None and not may_lack:
             what = f'the spec replicas field "{resource.scale.spec_replicas}" does not exist'
             raise ApiError(500, "InternalError", f"Internal error occurred: {what}")
         there = _at(obj, resource.scale.status_replicas) or 0

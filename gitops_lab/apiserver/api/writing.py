@@ -197,7 +197,10 @@ class Writing:
             return
         if subresource == "scale":
             stored = self.stored(resource)
-            old, new = (None if each is None else scale_of(each, stored) for each in (old, new))
+            old, new = (
+                None if each is None else scale_of(each, stored, may_lack=True)
+                for each in (old, new)
+            )
         request = Request(operation, resource, key, old, new, options, subresource)
         for review in self.reviews:
             review(request)
