@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -69,6 +70,7 @@ class Cluster:
         self.world = World(str(folder))
         self.loop = asyncio.new_event_loop()
         self._namespaces = 0
+        self._life: Future[None] | None = None
 
     @contextmanager
     def served(self) -> Iterator[Cluster]:
@@ -78,9 +80,10 @@ class Cluster:
         served = self.world.served()
         try:
             self._run(served.__aenter__())
-            life = asyncio.run_coroutine_threadsafe(self._live(), self.loop)
+            self._life = asyncio.run_coroutine_threadsafe(self._live(), self.loop)
             yield self
-            life.cancel()
+            if not self._life.cancel():
+                self._life.result()
             self._run(served.__aexit__(None, None, None))
         finally:
             self.loop.call_soon_threadsafe(self.loop.stop)
@@ -125,9 +128,11 @@ class Cluster:
         return self.do(lambda: api.store.get((resource.group, resource.plural, namespace, name)))
 
     def until(self, what: Callable[[], Any]) -> None:
-        """Wait until something is so."""
+        """Wait until something is so, unless the cluster has died meanwhile."""
         end = time.monotonic() + PATIENCE
         while not what():
+            if self._life is not None and self._life.done():
+                self._life.result()
             assert time.monotonic() < end, "it did not happen"
             time.sleep(0.02)
 
