@@ -14,6 +14,7 @@ from gitops_lab.apiserver.api.scale import RESOURCE as SCALE
 from gitops_lab.apiserver.api.verbs import PatchType
 from gitops_lab.apiserver.api.watch import revision_of
 from gitops_lab.apiserver.applications import Applications
+from gitops_lab.apiserver.applications.lines import Lines
 from gitops_lab.apiserver.http import (
     bodies,
     connect,
@@ -23,10 +24,11 @@ from gitops_lab.apiserver.http import (
     negotiation,
     queries,
 )
-from gitops_lab.apiserver.http.answers import Answer, Shaper, answer, text, warning_lines
+from gitops_lab.apiserver.http.answers import TEXT, Answer, Shaper, answer, warning_lines
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.http.deprecations import deprecation
 from gitops_lab.apiserver.http.duplicates import findings
+from gitops_lab.apiserver.http.logs import Following
 from gitops_lab.apiserver.http.routes import Route
 from gitops_lab.apiserver.http.upgrade import Session
 from gitops_lab.apiserver.http.watches import Watching
@@ -59,7 +61,7 @@ class Objects:
         self._api, self._review, self._now = api, review, now
         self._applications = applications
 
-    def answer(self, route: Route, call: Call) -> Answer | Watching | Session:
+    def answer(self, route: Route, call: Call) -> Answer | Watching | Following | Session:
         """What a request is answered.
 
         Raises:
@@ -104,8 +106,8 @@ class Objects:
             options=Options(user=call.user.name, groups=call.user.groups),
         )
 
-    def _verb(self, verb: str) -> Callable[[Resource, Route, Call], Answer | Watching]:
-        verbs: dict[str, Callable[[Resource, Route, Call], Answer | Watching]] = {
+    def _verb(self, verb: str) -> Callable[[Resource, Route, Call], Answer | Watching | Following]:
+        verbs: dict[str, Callable[[Resource, Route, Call], Answer | Watching | Following]] = {
             "get": self._get,
             "list": self._list,
             "watch": self._watch,
@@ -121,11 +123,20 @@ class Objects:
 
     # Reading
 
-    def _get(self, resource: Resource, route: Route, call: Call) -> Answer:
+    def _log(self, resource: Resource, route: Route, call: Call) -> Answer | Following:
+        self._api.get(resource, route.name, namespace=route.namespace)
+        key = ("", "pods", route.namespace, route.name)
+        lines = self._applications.lines if self._applications is not None else Lines()
+        store = self._api.store
+        reading = logs.Reading(lambda: store.get(key), lines, call.query, self._now())
+        if call.query.yes("follow"):
+            return Following(reading)
+        return Answer(reading.more(), media=TEXT)
+
+    def _get(self, resource: Resource, route: Route, call: Call) -> Answer | Following:
         _check_verb(resource, route)
         if route.subresource == "log":
-            pod = self._api.get(resource, route.name, namespace=route.namespace)
-            return text(logs.log(pod, call.query))
+            return self._log(resource, route, call)
         since = call.query.get("resourceVersion", "")
         if since:
             self._check_reached(since)

@@ -13,7 +13,7 @@ import itertools
 import logging
 import ssl
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -39,13 +39,15 @@ from gitops_lab.apiserver.http import (
     documents,
     exposition,
     issuer,
+    logs,
     routes,
     upgrade,
     watches,
 )
-from gitops_lab.apiserver.http.answers import Answer, refusal
+from gitops_lab.apiserver.http.answers import TEXT, Answer, refusal
 from gitops_lab.apiserver.http.calls import Call
 from gitops_lab.apiserver.http.connections import Connections
+from gitops_lab.apiserver.http.logs import Following
 from gitops_lab.apiserver.http.metrics import Counted, Family, Tally, question
 from gitops_lab.apiserver.http.objects import Objects
 from gitops_lab.apiserver.http.queries import Query
@@ -205,14 +207,17 @@ class Server:
             _log.exception("%s %s", request.method, request.path)
             outcome = refusal(ApiError(500, "InternalError", "an error on the server"))
         if isinstance(outcome, Watching):
-            return await self._stream(request, outcome)
+            return await self._stream(request, watches.stream(outcome, *self._wakes()))
+        if isinstance(outcome, Following):
+            pieces = logs.stream(outcome, *self._wakes())
+            return await self._stream(request, pieces, media=TEXT)
         if isinstance(outcome, Session):
             return await self._upgrade(request, outcome)
         return await _whole(request, outcome)
 
     async def _outcome(
         self, request: web.BaseRequest, counted: Counted
-    ) -> Answer | Watching | Session:
+    ) -> Answer | Watching | Following | Session:
         if self._requests >= MOST_REQUESTS:
             raise refusals.too_many_requests("too many requests, please try again later", wait=1)
         self._requests += 1
@@ -228,7 +233,8 @@ class Server:
                     return exposition.exposition(self._metrics(), call.headers.get("Accept", ""))
                 known = issuer.document(self._authenticator.tokens, call)
                 return known or documents.document(self._api.registry, call)
-            if route.verb == "watch" and self.watches >= MOST_WATCHES:
+            lasts = route.verb == "watch" or call.query.yes("follow")
+            if lasts and self.watches >= MOST_WATCHES:
                 raise refusals.too_many_requests("too many watches", wait=1)
             return self._objects.answer(route, call)
         finally:
@@ -302,18 +308,25 @@ class Server:
         finally:
             self.sessions -= 1
 
-    async def _stream(self, request: web.BaseRequest, granted: Watching) -> web.StreamResponse:
-        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "application/json"})
+    def _wakes(self) -> tuple[watches.Alarm, Callable[[], bool]]:
+        """What wakes a stream, and whether it goes on then."""
+        return self._alarm, lambda: self._serves and self._reachable()
+
+    async def _stream(
+        self,
+        request: web.BaseRequest,
+        pieces: AsyncGenerator[bytes, None],
+        *,
+        media: str = "application/json",
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": media})
         if request.version >= HttpVersion11:
             response.enable_chunked_encoding()
         self.watches += 1
         try:
             await response.prepare(request)
-            events = watches.stream(
-                granted, self._alarm, lambda: self._serves and self._reachable()
-            )
-            async with aclosing(events):
-                async for piece in events:
+            async with aclosing(pieces):
+                async for piece in pieces:
                     async with asyncio.timeout(WRITE_WITHIN):
                         await response.write(piece)
             if not self._reachable():
