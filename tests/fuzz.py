@@ -73,7 +73,7 @@ class Live:
     def served(self) -> Iterator[Live]:
         """The cluster, as long as it serves."""
         client_context(self.world.folder, "admin", ("system:masters",))
-        logger = logging.getLogger("gitops_lab.apiserver.http.server")
+        logger = logging.getLogger("gitops_lab.apiserver.http")
         handler = _Collecting(self.faults)
         logger.addHandler(handler)
         self._thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from gitops_lab.errors import ApiError
 ASK_WITHIN = 30.0
 """Seconds of real time a client has to send the head of its first request. Source: kube-apiserver
 (`ReadHeaderTimeout`, 32 s)."""
+
+_log = logging.getLogger(__name__)
 
 LAST_TURNS = 100
 """How many turns of the event loop a connection that is broken off has to notice."""
@@ -31,6 +34,8 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """What is answered where no request came to be, or its handler failed; then it is over."""
+        if not isinstance(exc, HttpProcessingError):
+            _log.error("%s %s", request.method, request.path, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("half an answer is sent already")
         if isinstance(exc, LineTooLong):

@@ -181,6 +181,24 @@ def test_a_certificate_of_another_authority_ends_the_handshake(run: Run, tmp_pat
     run(scenario)
 
 
+def test_a_failure_outside_of_every_answer_is_a_status_and_is_logged(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(*_: object) -> None:
+        raise ValueError("secret")
+
+    async def scenario(world: World, client: Client) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(world.server, "_respond", fails)
+            reply = await client.get("/readyz")
+        assert (reply.code, reply.json["reason"]) == (500, "InternalError")
+        assert b"secret" not in reply.body
+        assert (await client.get("/readyz")).body == b"ok"
+
+    run(scenario)
+    assert any(record.exc_info and "secret" in caplog.text for record in caplog.records)
+
+
 def test_a_body_that_does_not_come_is_waited_for_only_so_long(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
