@@ -15,14 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import yaml
 
 from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
-from gitops_lab.apiserver.controllers import Controllers
-from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.errors import ApiError
 from tests.apiserver.http.world import World, authority
 
@@ -67,7 +64,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.world = World(str(folder))
+        self.world = World(str(folder), is_inhabited=True, nodes=2)
         self.loop = asyncio.new_event_loop()
         self._namespaces = 0
         self._life: Future[None] | None = None
@@ -95,11 +92,10 @@ class Cluster:
 
     async def _live(self) -> None:
         world = self.world
-        controllers = Controllers(world.api, images=Catalogue().steady(), rng=Random(3), nodes=2)
         begin, start = world.now, time.monotonic()
         while True:
             world.now = begin + (time.monotonic() - start) * SPEED
-            controllers.step(world.now)
+            world.controllers.step(world.now)
             await asyncio.sleep(0.01)
 
     def do(self, action: Callable[[], Any]) -> Any:

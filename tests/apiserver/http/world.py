@@ -135,7 +135,7 @@ class Client:
 class World:
     """A bootstrapped API server behind TLS, without controllers unless it is inhabited."""
 
-    def __init__(self, folder: str, *, is_inhabited: bool = False) -> None:
+    def __init__(self, folder: str, *, is_inhabited: bool = False, nodes: int = 1) -> None:
         self.folder, self.now, self.is_reachable = folder, EPOCH, True
         store = Store(window=WINDOW)
         self.api = Api(now=lambda: self.now, rng=Random(1), store=store)
@@ -144,7 +144,7 @@ class World:
         applications = None
         if is_inhabited:
             images = Catalogue().steady()
-            self.controllers = Controllers(self.api, images=images, rng=Random(3), nodes=1)
+            self.controllers = Controllers(self.api, images=images, rng=Random(3), nodes=nodes)
             kubelet = self.controllers.kubelet
             applications = Applications(self.api, kubelet, now=lambda: self.now)
         self.tokens = Tokens(authority().token_key, self.api.store, rng=Random(2))
