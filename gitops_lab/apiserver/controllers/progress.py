@@ -127,11 +127,15 @@ def has_deadline(deployment: Object) -> bool:
 
 
 def deadline(deployment: Object, status: Status) -> float | None:
-    """The instant at which lack of progress is to be told, in seconds since the Unix epoch."""
+    """The instant at which lack of progress is to be told, in seconds since the Unix epoch.
+
+    None if there is nothing to tell, or no more: a rollout that is over does not become late when
+    its pods fail afterwards.
+    """
     last = condition(status, "Progressing")
     if last is None or not has_deadline(deployment) or is_complete(deployment, status):
         return None
-    if last["reason"] == "ProgressDeadlineExceeded":
+    if last["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
         return None
     patience: int = deployment["spec"]["progressDeadlineSeconds"]
     return instant(last["lastUpdateTime"]) + patience + 1

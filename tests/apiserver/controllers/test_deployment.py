@@ -244,6 +244,16 @@ def test_a_rollout_without_progress_exceeds_its_deadline(bench: Bench) -> None:
     assert conditions(bench)["Progressing"][:2] == ("True", "NewReplicaSetAvailable")
 
 
+def test_a_rollout_that_is_over_is_not_late_when_its_pods_fail_for_long(bench: Bench) -> None:
+    bench.create(web(progressDeadlineSeconds=60))
+    bench.settle()
+    for pod in bench.pods():
+        bench.report(pod, "Running", ready=False)
+    bench.run(200)
+    assert conditions(bench)["Available"][0] == "False"
+    assert conditions(bench)["Progressing"][:2] == ("True", "NewReplicaSetAvailable")
+
+
 def test_pods_become_available_after_being_ready_for_long_enough(bench: Bench) -> None:
     bench.create(web(2, minReadySeconds=30))
     bench.start()
