@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import textwrap
+from typing import Any
 
 import pytest
 import yaml
@@ -191,3 +193,15 @@ def test_instances_of_a_definition_are_applied_like_anything_else(kubectl: Kubec
     wrong = kubectl.file("book.yaml", book(pages=600))
     assert "unknown field" in kubectl.fails(f"apply -f {wrong}")
     kubectl("delete book moby")
+
+
+def test_a_definition_that_is_deleted_takes_its_kind_along(kubectl: Kubectl) -> None:
+    definition: dict[str, Any] = copy.deepcopy(DEFINITION)
+    definition["metadata"]["name"] = "songs.lab.example"
+    definition["spec"]["names"] = {"kind": "Song", "plural": "songs", "singular": "song"}
+    kubectl(f"apply -f {kubectl.file('definition.yaml', definition)}")
+    kubectl("wait --for condition=Established --timeout 30s crd/songs.lab.example")
+    kubectl(f"apply -f {kubectl.file('song.yaml', {**book(), 'kind': 'Song'})}")
+    kubectl("delete crd songs.lab.example --timeout 30s")
+    # kubectl remembers for a while what was served.
+    assert "the server could not find the requested resource" in kubectl.fails("get songs")
