@@ -209,9 +209,8 @@ def settle(old: Object, new: Object) -> Object:
         old: the stored object.
         new: what would be stored, defaults and all.
     """
-    if new is old or _without_times(new) == _without_times(old):
-        return old
-    return new
+    same = _without_entries(new) == _without_entries(old) and _timeless(new) == _timeless(old)
+    return old if same else new
 
 
 # -- What a request may write ----------------------------------------------------------------------
@@ -327,14 +326,14 @@ def _taken_from(entries: Iterable[Entry], lost: Fields) -> list[Entry]:
     return result
 
 
-def _without_times(obj: Object) -> tuple[Object, Object, list[Entry]]:
-    """An object in parts: all but its metadata, its metadata, and its entries without times."""
-    metadata = obj["metadata"]
-    return (
-        {name: value for name, value in obj.items() if name != "metadata"},
-        {name: value for name, value in metadata.items() if name != "managedFields"},
-        [{**entry, "time": ""} for entry in metadata.get("managedFields") or []],
-    )
+def _without_entries(obj: Object) -> Object:
+    metadata = {**obj["metadata"], "managedFields": None}
+    return {**obj, "metadata": metadata}
+
+
+def _timeless(obj: Object) -> list[Entry]:
+    """An object's entries, but not when they were made."""
+    return [{**entry, "time": ""} for entry in obj["metadata"].get("managedFields") or ()]
 
 
 def _order(entry: Entry) -> tuple[str, str, str, str, str]:

@@ -288,6 +288,19 @@ def test_an_apply_is_repeated_without_a_write(world: World) -> None:
     assert world.api.store.revision == revision
 
 
+def test_an_apply_of_an_atomic_value_without_its_defaults_is_repeated_without_a_write(
+    world: World,
+) -> None:
+    config = deployment("api")
+    reference = {"fieldRef": {"fieldPath": "metadata.name"}}  # atomic, and has a default
+    (container,) = config["spec"]["template"]["spec"]["containers"]
+    container["env"] = [{"name": "POD", "valueFrom": reference}]
+    world.apply(config)
+    before = world.patch("Deployment", "api", {"status": {"replicas": 1}}, subresource="status")
+    world.now += 60
+    assert world.apply(config) is before
+
+
 def test_a_repeated_apply_undoes_what_others_did_in_between(world: World) -> None:
     world.apply(deployment("api", replicas=2))
     world.patch("Deployment", "api", replicas(5), field_manager="kubectl")

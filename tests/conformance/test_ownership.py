@@ -24,6 +24,11 @@ def managers(obj: Object) -> dict[tuple[str, str], Object]:
     }
 
 
+def times(obj: Object, manager: str) -> list[str]:
+    entries = obj["metadata"]["managedFields"]
+    return [entry["time"] for entry in entries if entry["manager"] == manager]
+
+
 def test_whoever_applies_owns_what_he_states(subject: Subject) -> None:
     live = subject.apply(book(a="1"), manager="one")
     assert managers(live) == {("one", "Apply"): {"f:data": {"f:a": {}}}}
@@ -187,6 +192,17 @@ def test_an_apply_that_changes_nothing_leaves_time_and_version(subject: Subject)
     first = subject.apply(book(a="1"), manager="one")
     subject.pass_time(2)
     assert subject.apply(book(a="1"), manager="one") == first
+
+
+def test_defaults_of_an_atomic_value_do_not_make_an_apply_a_write(subject: Subject) -> None:
+    config = deployment("web", replicas=0)
+    (container,) = config["spec"]["template"]["spec"]["containers"]
+    reference = {"fieldRef": {"fieldPath": "metadata.name"}}  # gets an apiVersion by default
+    container["env"] = [{"name": "POD", "valueFrom": reference}]
+    first = subject.apply(config, manager="one")
+    subject.pass_time(2)
+    again = subject.apply(config, manager="one")
+    assert times(again, "one") == times(first, "one")
 
 
 def test_all_entries_can_be_taken_away(subject: Subject) -> None:

@@ -160,8 +160,8 @@ class Writing:
             return old
         if not owned:
             obj = self._tracked(old, obj, resource, subresource, options)
-            if obj == old:
-                return old
+        if managedfields.settle(old, obj) is old:
+            return old
         if subresource != "status":
             obj = strategy.next_generation(obj, old, stored)
         if key[:2] == ("", "services"):
