@@ -77,6 +77,7 @@ def start(
             cwd=package,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            bufsize=0,  # else a line may be read with the one before it, and waited for in vain
             stderr=log,
             start_new_session=True,
         )
@@ -123,7 +124,9 @@ def chosen(folder: StateFolder, kept: Mapping[str, Any], wanted: Mapping[str, An
                     fix="go on with it by leaving that out, remove it with `gitops-lab down`, or "
                     "make another with --name",
                 )
-    parts = {"arms": ARMS, **kept, **wanted}
+    # Others may have a sandbox of the same name in the same cluster.
+    identity = f"{folder.name}-{secrets.token_hex(3)}"
+    parts = {"arms": ARMS, "identity": identity, **kept, **wanted}
     return Setup(**{**parts, "arms": tuple(parts["arms"])})
 
 
@@ -321,8 +324,9 @@ class Ear:
 
 
 def _say(what: Mapping[str, Any]) -> None:
-    """Tell whoever started this process."""
-    print(json.dumps(what), flush=True)
+    """Tell whoever started this process, if they have the patience to listen."""
+    with suppress(BrokenPipeError):
+        os.write(1, json.dumps(what).encode() + b"\n")
 
 
 def _hush() -> None:

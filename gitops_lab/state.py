@@ -58,22 +58,29 @@ class Setup:
     Args:
         arms: names of standard arms.
         speed: how many seconds pass in it while one passes on the wall.
+        pace: how many times as short its deployers' own spans of time are, such as intervals. Its
+            clusters keep their time.
         backend: where its clusters come from: `simulated`, `kind` or `context`.
         agent: where a pull deployer runs: `inside` its cluster, in a pod, or `outside`.
         node_image: what kind's nodes are made from; kind's own choice if empty.
         kubeconfig: for `context`, the user's kubeconfig.
         context: for `context`, which one.
         confirmed: for `context`, its name once more if it looks like production.
+        namespace: for `context`, the one to stay within; the whole cluster if empty.
+        identity: for `context`, what labels say the sandbox is; nobody else's is the same.
     """
 
     arms: tuple[str, ...]
     speed: float = 1.0
+    pace: float = 1.0
     backend: str = "simulated"
     agent: str = "inside"
     node_image: str = ""
     kubeconfig: str = ""
     context: str = ""
     confirmed: str = ""
+    namespace: str = ""
+    identity: str = ""
 
 
 class StateFolder:

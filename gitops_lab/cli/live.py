@@ -53,21 +53,15 @@ def add(commands: Any) -> None:
         help="let time in the sandbox pass N times as fast (default: 1)",
     )
     up.add_argument(
-        "--backend",
-        choices=("simulated", "kind", "context"),
-        help="where clusters come from: simulated here (default), made by kind, or a context of "
+        "--pace",
+        type=float,
+        metavar="N",
+        help="let deployers wait 1/N of the time between two looks; clusters keep theirs",
+    )
+    add_backend(
+        up,
+        "where clusters come from: simulated here (default), made by kind, or a context of "
         "your kubeconfig",
-    )
-    up.add_argument(
-        "--agent",
-        choices=("inside", "outside"),
-        help="where pull deployers run: in a pod of their cluster, or in the sandbox's process "
-        "(default: inside; outside for context)",
-    )
-    up.add_argument("--node-image", metavar="IMAGE", help="for kind: what nodes are made from")
-    up.add_argument("--context", metavar="NAME", help="for context: which (default: the current)")
-    up.add_argument(
-        "--confirm-context", metavar="NAME", help="use it although it looks like production"
     )
     status = command("status", run_status, "say what is true of each arm")
     status.add_argument("--json", action="store_true", help="print it as JSON")
@@ -129,12 +123,44 @@ def add(commands: Any) -> None:
     doctor.set_defaults(run=run_doctor)
 
 
+def add_backend(parser: argparse.ArgumentParser, text: str) -> None:
+    """Teach a command the options that say where clusters come from.
+
+    Args:
+        parser: the command's.
+        text: what `--backend` is for.
+    """
+    parser.add_argument(
+        "--backend",
+        choices=("simulated", "kind", "context"),
+        help=text,
+    )
+    parser.add_argument(
+        "--agent",
+        choices=("inside", "outside"),
+        help="where pull deployers run: in a pod of their cluster, or in the sandbox's process "
+        "(default: inside; outside for context)",
+    )
+    parser.add_argument("--node-image", metavar="IMAGE", help="for kind: what nodes are made from")
+    parser.add_argument(
+        "--context", metavar="NAME", help="for context: which (default: the current)"
+    )
+    parser.add_argument(
+        "--namespace", metavar="NAME", help="for context: stay within this one, which exists"
+    )
+    parser.add_argument(
+        "--confirm-context", metavar="NAME", help="use it although it looks like production"
+    )
+
+
 def run_up(options: argparse.Namespace) -> int:
     """`gitops-lab up`."""
     from gitops_lab.daemon import start
 
     folder = _folder(options)
-    found = start(folder, _wanted(options), progress=_tell)
+    arms = [name.strip() for name in options.arms.split(",") if name.strip()]
+    said = {"arms": arms, "speed": options.speed, "pace": options.pace}
+    found = start(folder, wanted(options, **said), progress=_tell)
     if found["found"] == "running":
         print(f"The sandbox {options.name!r} runs already, and stays as it is.")
     elif found["found"] == "stopped":
@@ -318,28 +344,32 @@ def _show(description: dict[str, Any]) -> None:
     print(f"Next: gitops-lab kubectl{option} get pods -A; gitops-lab clone{option}")
 
 
-def _wanted(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options of `up` say a sandbox is to be made of; nothing of what they leave out."""
-    arms = [name.strip() for name in options.arms.split(",") if name.strip()]
+def wanted(options: argparse.Namespace, **others: Any) -> dict[str, Any]:
+    """What a sandbox is to be made of, by the names of `Setup`; nothing of what is left out.
+
+    Args:
+        options: those of `add_backend`.
+        others: what other options say.
+    """
     said = {
-        "arms": arms,
-        "speed": options.speed,
+        **others,
         "backend": options.backend,
         "agent": options.agent or ("outside" if options.backend == "context" else None),
         "node_image": options.node_image,
         "context": options.context,
         "confirmed": options.confirm_context,
+        "namespace": options.namespace,
     }
-    wanted = {part: value for part, value in said.items() if value or value == 0}
+    made_of = {part: value for part, value in said.items() if value or value == 0}
     if options.backend == "context":
         from gitops_lab.cluster.context import choose, contexts, user_kubeconfig
 
         path = user_kubeconfig()
         confirmed = options.confirm_context or ""
         found = choose(contexts(path), options.context or "", confirmed=confirmed)
-        wanted |= {"kubeconfig": str(path), "context": found.name}
-        wanted.setdefault("arms", ["pull+self-heal"])
-    return wanted
+        made_of |= {"kubeconfig": str(path), "context": found.name}
+        made_of.setdefault("arms", ["pull+self-heal"])
+    return made_of
 
 
 def _tell(line: str) -> None:

@@ -16,12 +16,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gitops_lab.apiserver.auth.grants import APPLIED, deployer_rights
-from gitops_lab.apiserver.auth.users import split_account
+from gitops_lab.apiserver.auth.grants import APPLIED
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
-from gitops_lab.cluster.ownership import RBAC, labelled
+from gitops_lab.cluster.ownership import RBAC
 from gitops_lab.errors import LabError, UsageError
-from gitops_lab.model import Object
 
 PRODUCTION = ("prod", "production", "prd", "live")
 """Words that people call production by."""
@@ -153,32 +151,6 @@ def looks_like_production(context: Context) -> str:
         if host.endswith(f".{end}"):
             return f"it is a managed cluster of {cloud}"
     return ""
-
-
-def namespaced_rights(
-    user: str, *, sandbox: str, deployer: str, namespaces: Sequence[str], prunes: bool = True
-) -> tuple[Object, ...]:
-    """The least rights with which a deployer can work in some namespaces of a shared cluster.
-
-    They are Roles and RoleBindings: nothing is granted in the cluster as a whole, so that whoever
-    administers these namespaces can grant them. A deployer without more cannot make namespaces.
-
-    Args:
-        user: as whom the API server knows the deployer.
-        sandbox: what the sandbox is called; they are labelled as its own.
-        deployer: the deployer's name in the cluster.
-        namespaces: where it deploys; they must exist.
-        prunes: whether it deletes what Git dropped.
-    """
-    account = split_account(user)
-    granted = deployer_rights(
-        user,
-        name=deployer,
-        namespaces=namespaces,
-        prunes=prunes,
-        memory=account[0] if account else "",
-    )
-    return tuple(labelled(obj, sandbox) for obj in granted)
 
 
 def require_rights(cluster: KubeconfigCluster, namespaces: Sequence[str] | None = None) -> None:

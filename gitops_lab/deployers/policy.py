@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Self
 
 from gitops_lab.engine.plan import SyncPolicy
+from gitops_lab.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,24 @@ class Policy:
             prune=self.prune,
             force=self.force,
             allow_empty=self.allow_empty,
+        )
+
+    def faster(self, pace: float) -> Self:
+        """This policy with every span of time so many times as short.
+
+        Raises:
+            UsageError: the pace is not above zero.
+        """
+        if not 0 < pace < float("inf"):
+            raise UsageError(f"nothing can be {pace:g} times as short", fix="try 1, or 4")
+        return replace(
+            self,
+            interval=None if self.interval is None else self.interval / pace,
+            retry=None if self.retry is None else self.retry / pace,
+            start=self.start / pace,
+            fetch=self.fetch / pace,
+            poll=self.poll / pace,
+            timeout=self.timeout / pace,
         )
 
     def next_look(self, now: float, random: Random) -> float:

@@ -13,7 +13,7 @@ from gitops_lab.model import HealthStatus, ObjectKey, Revision, SyncStatus, name
 from gitops_lab.ports import Credentials
 
 NAMESPACE = "gitops-lab"
-"""Where the agent lives, and keeps its memory."""
+"""Where an agent lives, and keeps its memory, unless its `home` is another namespace."""
 
 
 class PullDeployer(Deployer):
@@ -44,9 +44,11 @@ class PullDeployer(Deployer):
 
     # -- Memory: an inventory stored in the cluster ---------------------------------------------
 
+    home = NAMESPACE
+
     def recall(self) -> Memory:
         """What the last sync left in its ConfigMap; an agent may be killed and replaced."""
-        stored = self.cluster.get(ObjectKey("", "ConfigMap", NAMESPACE, f"{self.name}-inventory"))
+        stored = self.cluster.get(ObjectKey("", "ConfigMap", self.home, f"{self.name}-inventory"))
         if stored is None:
             return Memory()
         return Memory(stored["data"]["revision"], load(stored["data"]["inventory"]))
@@ -135,5 +137,5 @@ class PullDeployer(Deployer):
 
     def store(self, what: str, data: dict[str, str]) -> None:
         """Write one of the agent's own ConfigMaps."""
-        stored = named("v1", "ConfigMap", f"{self.name}-{what}", NAMESPACE, data=data)
+        stored = named("v1", "ConfigMap", f"{self.name}-{what}", self.home, data=data)
         self.cluster.apply(stored, manager=self.name)

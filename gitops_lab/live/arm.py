@@ -25,8 +25,9 @@ from gitops_lab.sandbox import BRANCH, LEARNER, OBSERVER, ArmDescription, status
 if TYPE_CHECKING:
     from gitops_lab.live.world import LiveWorld
 
-GLANCE = 2.0
-"""Time between two looks at a cluster that tells nobody of its changes, in seconds on the wall."""
+GLANCE, SHORTEST = 2.0, 0.5
+"""Time between two looks at a cluster that tells nobody of its changes, in seconds on the wall: as
+a rule, and where the pace is fast at least."""
 
 
 class LiveArm:
@@ -44,13 +45,14 @@ class LiveArm:
     ) -> None:
         self.name, self.cluster, self.world = description.name, cluster, world
         # Fetching takes the time that it takes.
-        self.policy = replace(description.policy, fetch=0.0)
+        policy = description.policy.faster(world.setup.pace)
+        self.policy = replace(policy, fetch=0.0, namespace=cluster.home or policy.namespace)
         self.description, self.journal = description, world.journal.by(description.name)
         self.inside = inside and description.deployer is PullDeployer
         if isinstance(cluster, LiveCluster):
             step = cluster.simulated.step
             self._cluster_task = world.clock.drive(f"{self.name}/cluster", step)
-            cluster.metrics = ArmMetrics(world.journal, self.name, world.clock.now)
+            cluster.metrics = self._metrics = ArmMetrics(world.journal, self.name, world.clock.now)
 
     async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
         """Open the cluster, and set the deployer to work.
@@ -59,14 +61,14 @@ class LiveArm:
             ports: where the cluster listened before, if it did.
         """
         await self.cluster.start(ports)
-        installer, holder = self.cluster.connect(LEARNER), self.description.deployer.credentials
+        self.hand, holder = self.cluster.connect(LEARNER), self.description.deployer.credentials
         needed = (
             *self.cluster.prerequisites(holder),
-            *rights(self.description, self.cluster.user(holder)),
+            *self._rights(),
             *(self._agent() if self.inside else ()),
         )
         for obj in needed:
-            installer.apply(obj, manager="installer")
+            self.hand.apply(obj, manager="installer")
         write(self.cluster.admin(), self.cluster.folder / "admin.kubeconfig")
         self.host = self._host()
         self.observer = Observer(
@@ -79,7 +81,9 @@ class LiveArm:
             self.observer.moved()
         self.cluster.on_change(self._changed)
         if not self.cluster.tells:
-            self.world.clock.drive(f"{self.name}/observer", self._glance, apart=True)
+            self._observing = self.world.clock.drive(
+                f"{self.name}/observer", self._glance, apart=True
+            )
 
     async def stop(self) -> None:
         """End every connection, the deployer's as well."""
@@ -89,6 +93,10 @@ class LiveArm:
     def deployer(self) -> Any:
         """The deployer, or what one sees of it from here."""
         return self.host.deployer
+
+    def get(self, key: ObjectKey) -> Object | None:
+        """A live object as people see it; None if there is none."""
+        return self.hand.get(key)
 
     async def step(self) -> list[str]:
         """Have the deployer do its next bounded piece of work now, and tell what it did."""
@@ -103,6 +111,14 @@ class LiveArm:
             self.observer.moved()
         else:
             self._has_moved = True
+            self.glance()
+
+    def glance(self) -> None:
+        """Look at the cluster now, even if it tells of its changes itself."""
+        if self.cluster.tells:
+            self.look()
+        else:
+            self.world.clock.wake(self._observing)
 
     def disconnect(self) -> None:
         """Cut the cluster off from everybody outside; who is inside still reaches it."""
@@ -121,6 +137,8 @@ class LiveArm:
         if self.cluster.tells and not self.host.is_busy:
             self.observer.deployer = self.host.deployer
             self.observer.look()
+        if self._metrics is not None:
+            self._metrics.look()
 
     def status(self) -> dict[str, Any]:
         """What is true of this arm, as JSON values."""
@@ -141,12 +159,11 @@ class LiveArm:
     def _host(self) -> Local | Distant:
         """Where the deployer runs."""
         if self.inside and not self.cluster.tells:
-            name, connect = in_cluster(self.description), self.cluster.connect
             return Distant(
-                name,
+                in_cluster(self.description),
                 self.policy,
-                cluster=connect(OBSERVER),
-                hand=connect(LEARNER),
+                cluster=self.cluster.connect(OBSERVER),
+                scale=self._scale,
                 journal=self.journal,
             )
         path = self.cluster.folder / "deployer.kubeconfig"
@@ -165,11 +182,28 @@ class LiveArm:
                 random=self.world.random(f"{self.name}/deployer"),
             )
             deployer.storage = storage
+            if self.cluster.home and isinstance(deployer, PullDeployer):
+                deployer.home = self.cluster.home
             deployer.applied = storage.get("revision", "")
             return deployer
 
-        pod = self._pod if self.inside else None
-        return Local(self.name, make, clock=self.world.clock, journal=self.journal, pod=pod)
+        name, clock, journal = self.name, self.world.clock, self.journal
+        if not self.inside:
+            return Local(name, make, clock=clock, journal=journal)
+        return Local(name, make, clock=clock, journal=journal, pod=self._pod, scale=self._scale)
+
+    def _rights(self) -> tuple[Object, ...]:
+        """What the deployer may do: no more than it must, and only where it has to stay."""
+        user = self.cluster.user(self.description.deployer.credentials)
+        if not self.cluster.home:
+            return rights(self.description, user)
+        return deployer_rights(
+            user,
+            name=in_cluster(self.description),
+            namespaces=[self.cluster.home],
+            prunes=self.policy.prune,
+            memory=self.cluster.home if self.description.deployer is PullDeployer else "",
+        )
 
     def _agent(self) -> tuple[Object, ...]:
         """What an agent inside is made of."""
@@ -182,6 +216,11 @@ class LiveArm:
             token=git.tokens[name],
             authority=git.authority.ca_pem,
         )
+
+    def _scale(self, replicas: int) -> None:
+        """Have the agent's Deployment run so many pods."""
+        key = ObjectKey("apps", "Deployment", NAMESPACE, in_cluster(self.description))
+        self.hand.patch(key, {"spec": {"replicas": replicas}}, manager="gitops-lab")
 
     def _pod(self) -> str:
         """The uid of the agent's pod, if one is ready."""
@@ -211,6 +250,7 @@ class LiveArm:
         self.observer.changed(key)
 
     _has_moved = False
+    _metrics: ArmMetrics | None = None
 
     def _glance(self, now: float) -> float:
         """Look at a cluster that tells nobody of its changes, in a thread of its own."""
@@ -222,7 +262,8 @@ class LiveArm:
         self.observer.deployer = self.host.deployer
         self.observer.forget()
         self.observer.look()
-        return now + GLANCE * self.world.clock.speed
+        glance = max(SHORTEST, GLANCE / self.world.setup.pace)
+        return now + glance * self.world.clock.speed
 
 
 def rights(description: ArmDescription, user: str) -> tuple[Object, ...]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from gitops_lab.agent import image
+from gitops_lab.agent.image import AGENT
 from gitops_lab.clock import WallClock
 from gitops_lab.cluster import context, kind
 from gitops_lab.cluster.bridge import way_back
 from gitops_lab.cluster.commands import Progress
+from gitops_lab.cluster.images import Image
 from gitops_lab.cluster.ownership import SharedCluster, owned, remove
 from gitops_lab.errors import LabError, UsageError
 from gitops_lab.live.cluster import ArmCluster, LiveCluster
@@ -70,6 +72,15 @@ class Backend(ABC):
             tell: is told what people should know.
         """
 
+    async def offer(  # noqa: B027 (simulated nodes have every image; those of others pull theirs)
+        self, arms: Sequence[str], images: Sequence[Image]
+    ) -> None:
+        """Have images on the nodes of these arms' clusters, which are there.
+
+        Raises:
+            LabError: they cannot be made.
+        """
+
     async def remove(self) -> None:  # noqa: B027 (simulated ones go with their folder)
         """Remove the clusters, or from them what is ours."""
 
@@ -106,9 +117,7 @@ class KindBackend(Backend):
         await maker.create_all(missing, kind.Shape(image=self.setup.node_image))
         try:
             if self.setup.agent == "inside" and agents:
-                await image.build(maker.engine, progress=self.progress)
-                for arm in agents:
-                    await maker.load(arm, image.IMAGE)
+                await self.offer(agents, [AGENT])
                 self.host, self.bind = await way_back(maker.engine)
         except BaseException:
             for arm in missing:
@@ -121,6 +130,14 @@ class KindBackend(Backend):
         """A cluster that kind made."""
         path = self._kind().kubeconfig_path(place)
         return RealCluster(arm, path.parent, kubeconfig=path)
+
+    async def offer(self, arms: Sequence[str], images: Sequence[Image]) -> None:
+        """Build images, and copy them to the nodes."""
+        maker = self._kind()
+        for image in images:
+            await image.build(maker.engine, progress=self.progress)
+        for arm in arms:
+            await maker.load(arm, *(image.reference for image in images))
 
     async def remove(self) -> None:
         """Remove the clusters of this sandbox, and no other."""
@@ -150,6 +167,8 @@ class ContextBackend(Backend):
             self.setup.context,
             confirmed=self.setup.confirmed,
         )
+        with closing(self._connection()) as connection:
+            context.require_rights(connection, self._namespaces)
 
     def cluster(
         self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
@@ -160,24 +179,26 @@ class ContextBackend(Backend):
             self.folder / "clusters" / place,
             kubeconfig=Path(self.setup.kubeconfig),
             context=self.setup.context,
-            sandbox=self.name,
+            sandbox=self.setup.identity,
+            home=self.setup.namespace,
         )
+
+    @property
+    def _namespaces(self) -> list[str] | None:
+        """Where to stay within; None for the whole cluster."""
+        return [self.setup.namespace] if self.setup.namespace else None
 
     def holdings(self) -> list[ObjectKey]:
         """Everything with this sandbox's labels."""
-        connection = self._connection()
-        try:
-            return owned(connection, self.name)
-        finally:
-            connection.close()
+        with closing(self._connection()) as connection:
+            return owned(connection, self.setup.identity, namespaces=self._namespaces)
 
     async def remove(self) -> None:
         """Remove what has this sandbox's labels, and nothing else."""
-        connection = self._connection()
-        try:
-            left = remove(connection, self.name, owned(connection, self.name))
-        finally:
-            connection.close()
+        identity = self.setup.identity
+        with closing(self._connection()) as connection:
+            found = owned(connection, identity, namespaces=self._namespaces)
+            left = remove(connection, identity, found)
         if left:
             raise LabError(
                 f"{', '.join(map(str, left))} was left: there are objects of others in it",
@@ -192,7 +213,7 @@ class ContextBackend(Backend):
             Path(self.setup.kubeconfig),
             context=self.setup.context,
             cache=self.folder / "removal.json",
-            sandbox=self.name,
+            sandbox=self.setup.identity,
         )
 
 

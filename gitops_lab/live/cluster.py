@@ -32,6 +32,7 @@ class ArmCluster(Protocol):
     folder: Path
     ports: tuple[int, int]
     tells: bool
+    home: str
 
     @property
     def url(self) -> str:
@@ -135,6 +136,9 @@ class LiveCluster:
         """Where it listens: to those outside, and to those inside."""
 
         self._connections: list[KubeconfigCluster] = []
+
+    home = ""
+    """The namespace to stay within; nobody has to, in a cluster of ours."""
 
     tells = True
     """Whether it tells of changes by itself; else one has to look."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitops_lab.deployers.policy import Policy
@@ -26,15 +27,21 @@ class Distant:
         name: its name in the cluster, and its Deployment's.
         policy: what it was started with.
         cluster: what it wrote down is read by this connection, in the observer's thread.
-        hand: it is paused and resumed by this one.
+        scale: has its Deployment run so many pods.
         journal: the arm's.
     """
 
     def __init__(
-        self, name: str, policy: Policy, *, cluster: Cluster, hand: Cluster, journal: Pen
+        self,
+        name: str,
+        policy: Policy,
+        *,
+        cluster: Cluster,
+        scale: Callable[[int], None],
+        journal: Pen,
     ) -> None:
         self.name, self.policy, self._journal = name, policy, journal
-        self._cluster, self._hand = cluster, hand
+        self._cluster, self._scale = cluster, scale
         self.applied, self.paused, self._reported = "", False, ("", "")
         self.outcome: Result | None = None
 
@@ -76,6 +83,16 @@ class Distant:
         self.paused = False
         self._journal.record("restored", "deployer", "resumed: its Deployment has a replica")
 
+    def stop(self) -> None:
+        """Take it down: its Deployment runs no pod."""
+        self._scale(0)
+        self._journal.record("outage", "deployer", "its Deployment has no replicas")
+
+    def start(self) -> None:
+        """Bring it back: its Deployment runs its pod again."""
+        self._scale(1)
+        self._journal.record("restored", "deployer", "its Deployment has a replica")
+
     async def step(self) -> None:
         """Refuse: nobody can step what runs elsewhere.
 
@@ -86,10 +103,6 @@ class Distant:
             f"{self.name} runs in its cluster, and by itself",
             fix="start the sandbox with --agent outside, and it can be stepped by hand",
         )
-
-    def _scale(self, replicas: int) -> None:
-        key = ObjectKey("apps", "Deployment", NAMESPACE, self.name)
-        self._hand.patch(key, {"spec": {"replicas": replicas}}, manager="gitops-lab")
 
     def _read(self, what: str) -> dict[str, str]:
         key = ObjectKey("", "ConfigMap", NAMESPACE, f"{self.name}-{what}")

@@ -26,6 +26,7 @@ class Local:
         journal: the arm's.
         pod: the uid of the pod that it works for, empty if there is none just now; None if it
             needs none.
+        scale: has its Deployment run so many pods, if it has one.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Local:
         clock: WallClock,
         journal: Pen,
         pod: Callable[[], str] | None = None,
+        scale: Callable[[int], None] = lambda replicas: None,
     ) -> None:
-        self.deployer, self.paused = make(), False
+        self.deployer, self.paused, self.down = make(), False, False
         self._make, self._clock, self._journal, self._pod = make, clock, journal, pod
+        self._scale = scale
         self._serves = None if pod is None else ""
         self._told: deque[Revision] = deque()
         self._by_hand: asyncio.Future[None] | None = None
@@ -55,7 +58,16 @@ class Local:
         return bool(self._told)
 
     def notify(self, revision: Revision) -> None:
-        """Tell the deployer that the branch moved; while it is paused, the word waits for it."""
+        """Tell the deployer that the branch moved.
+
+        While it is paused, the word waits for it; if it is down, nobody hears.
+        """
+        if self.down:
+            if self.deployer.policy.on_event:
+                self._journal.record(
+                    "missed", revision, "the event came while the deployer was down"
+                )
+            return
         self._told.append(revision)
         if self.deployer.policy.on_event:
             self.wake()
@@ -77,6 +89,20 @@ class Local:
             self._journal.record("restored", "deployer", "resumed")
             self.wake()
 
+    def stop(self) -> None:
+        """Take the deployer down, and its pod if it has one."""
+        self.down = True
+        self._told.clear()
+        self._journal.record("outage", "deployer")
+        self._scale(0)
+
+    def start(self) -> None:
+        """Bring the deployer back. What it missed, nobody tells it."""
+        self.down = False
+        self._journal.record("restored", "deployer")
+        self._scale(1)
+        self.wake()
+
     async def step(self) -> None:
         """Have the deployer do its next bounded piece of work now.
 
@@ -90,18 +116,23 @@ class Local:
         """Step the deployer; nothing else touches it while it steps."""
         by_hand = self._by_hand
         try:
-            if not self._is_there() or (self.paused and by_hand is None):
+            if not self._is_there() or (self._waits and by_hand is None):
                 return None
             while self._told:
                 self.deployer.notify(self._told.popleft())
             if by_hand is not None and self.deployer.policy.interval is not None:
                 self.deployer.next_look = min(self.deployer.next_look, now)
             again = self.deployer.step(now)
-            return None if self.paused else again
+            return None if self._waits else again
         finally:
             if by_hand is not None:
                 self._by_hand = None
                 by_hand.get_loop().call_soon_threadsafe(by_hand.set_result, None)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether it does nothing, unless it is stepped by hand."""
+        return self.paused or self.down
 
     def _is_there(self) -> bool:
         """Whether the deployer has what it runs in; in a new pod, it is a new one."""

@@ -31,11 +31,7 @@ class ArmMetrics:
 
     def __call__(self) -> Iterable[Family]:
         """The metrics."""
-        entries = self._journal.since(self._position)
-        self._position += len(entries)
-        for entry in entries:
-            if entry.actor == self._arm:
-                self._see(entry)
+        self.look()
         since, labels = self._drifted_since, {"arm": self._arm}
         drift = self._drifted + (0 if since is None else self._now() - since)
         yield Family(
@@ -60,6 +56,14 @@ class ArmMetrics:
             "Whether live state is what the branch's newest revision says.",
             [("", labels, int(self._in_sync))],
         )
+
+    def look(self) -> None:
+        """Count what is new in the journal, before the journal forgets it."""
+        entries = self._journal.since(self._position)
+        self._position = len(self._journal)
+        for entry in entries:
+            if entry.actor == self._arm:
+                self._see(entry)
 
     def _see(self, entry: Entry) -> None:
         if entry.event == "synced":

@@ -30,15 +30,24 @@ class RealCluster:
         context: which context; the current one if empty.
         sandbox: if others use the cluster, too: everything that is put there is labelled as this
             sandbox's, and what is there already is not touched. Empty for a cluster of ours.
+        home: the namespace to stay within, which exists; if empty, the whole cluster is used, and
+            an agent has its own namespace.
     """
 
     tells = False
     """Whether it tells of changes by itself; else one has to look."""
 
     def __init__(
-        self, name: str, folder: Path, *, kubeconfig: Path, context: str = "", sandbox: str = ""
+        self,
+        name: str,
+        folder: Path,
+        *,
+        kubeconfig: Path,
+        context: str = "",
+        sandbox: str = "",
+        home: str = "",
     ) -> None:
-        self.name, self.folder, self.sandbox = name, folder, sandbox
+        self.name, self.folder, self.sandbox, self.home = name, folder, sandbox, home
         self._kubeconfig, self._context = kubeconfig, context
         self._connections: list[KubeconfigCluster] = []
         self.ports = (0, 0)
@@ -52,6 +61,8 @@ class RealCluster:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         admin = self.connect()
         self._url = admin.server
+        if self.home:
+            return
         there = admin.get(ObjectKey("", "Namespace", "", NAMESPACE))
         whose = (there or {}).get("metadata", {}).get("labels", {}).get(SANDBOX_LABEL)
         if self.sandbox and there is not None and whose != self.sandbox:
@@ -94,14 +105,20 @@ class RealCluster:
     def user(self, holder: Credentials) -> str:
         """As whom the cluster knows the holder: always a ServiceAccount."""
         account = split_account(holder.user)
-        return holder.user if account else account_name(NAMESPACE, holder.user)
+        namespace, name = account or (NAMESPACE, holder.user)
+        return account_name(self.home or namespace, name)
 
     def prerequisites(self, holder: Credentials) -> tuple[Object, ...]:
         """What must be there before the holder has credentials."""
         account = split_account(self.user(holder))
         assert account is not None
         namespace, name = account
-        return (named("v1", "Namespace", namespace), named("v1", "ServiceAccount", name, namespace))
+        serviceaccount = named("v1", "ServiceAccount", name, namespace)
+        return (
+            (serviceaccount,)
+            if self.home
+            else (named("v1", "Namespace", namespace), serviceaccount)
+        )
 
     def admin(self) -> Object:
         """A kubeconfig with the one context whose holder may do everything."""

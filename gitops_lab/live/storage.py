@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import ItemsView, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 from gitops_lab.errors import LabError
 from gitops_lab.files import write_private
@@ -17,16 +18,16 @@ class Storage(MutableMapping[str, str]):
         path: the file; it need not exist.
 
     Raises:
-        LabError: the file is damaged.
+        LabError: the file is damaged; later, a change cannot be written, and then is none.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._texts: dict[str, str] = dict(json.loads(path.read_text()))
+            self._texts = {str(name): str(text) for name, text in _pairs(path)}
         except FileNotFoundError:
             self._texts = {}
-        except (ValueError, TypeError) as error:
+        except (ValueError, AttributeError) as error:
             raise LabError(
                 f"what CI kept cannot be read: {error}",
                 where=str(path),
@@ -49,5 +50,17 @@ class Storage(MutableMapping[str, str]):
         self._write({other: text for other, text in self._texts.items() if other != name})
 
     def _write(self, texts: dict[str, str]) -> None:
-        write_private(self._path, json.dumps(texts))
+        try:
+            write_private(self._path, json.dumps(texts))
+        except OSError as error:
+            raise LabError(
+                f"what CI keeps cannot be written: {error.strerror}",
+                where=str(self._path),
+                fix="free some space, and run the pipeline again",
+            ) from error
         self._texts = texts
+
+
+def _pairs(path: Path) -> ItemsView[Any, Any]:
+    found: ItemsView[Any, Any] = json.loads(path.read_text()).items()
+    return found

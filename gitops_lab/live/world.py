@@ -7,8 +7,9 @@ own credentials and no more rights than those, by the adapter that serves real c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
@@ -16,11 +17,13 @@ from typing import Any
 from gitops_lab.apiserver.auth.kubeconfig import write
 from gitops_lab.clock import WallClock
 from gitops_lab.cluster.commands import Progress
+from gitops_lab.cluster.images import Image
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.errors import ForgeError, UsageError
 from gitops_lab.files import write_private
 from gitops_lab.forge import Forge, Repository
-from gitops_lab.journal import Journal
+from gitops_lab.forge.spool import NOTHING
+from gitops_lab.journal import Entry, Journal
 from gitops_lab.live.arm import LiveArm, in_cluster
 from gitops_lab.live.backends import backend
 from gitops_lab.live.git import LiveGit
@@ -33,6 +36,12 @@ REPOSITORY = "app"
 
 POLL = 0.05
 """Time between two looks for pushes that came by `git push`, in seconds on the wall."""
+
+REMEMBERED = 1000
+"""How many entries of the journal stay in memory once they are in its file."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk says that takes no more."""
 
 NOTE = 1.0
 """Time between two notes of how far the clock is ahead, in seconds on the wall."""
@@ -67,6 +76,8 @@ class LiveWorld:
             raise UsageError(
                 f"real clusters do not run {setup.speed:g} times as fast", fix="leave --speed out"
             )
+        if not 0 < setup.pace < float("inf"):
+            raise UsageError(f"nothing waits 1/{setup.pace:g} of its time", fix="try 1, or 10")
         deaf = [
             each.name
             for each in self._descriptions
@@ -80,11 +91,14 @@ class LiveWorld:
         self.backend = backend(setup, folder, name, progress)
         self.notes: list[str] = []
         """What people should know of how this world came up, in sentences."""
-        self._lead = Lead(folder / "lead")
+        self.troubles: dict[str, str] = {}
+        """What cannot be kept at present, and why, in sentences."""
+        self._lead = Lead(folder / "lead", tell=self.notes.append)
         self.clock = WallClock(speed=setup.speed, lead=self._lead.read())
         self.journal = Journal(self.clock)
         self._seed = SystemRandom().getrandbits(64)
         self._written = 0
+        self._heard: dict[str, str] = {}  # the newest commit of each branch that was told of
         self._path = folder / "git" / f"{REPOSITORY}.git"
         self._forge = Forge(self._path.parent, now=self.clock.now)
         there = self._path.exists()
@@ -116,6 +130,14 @@ class LiveWorld:
             [in_cluster(each) for each in agents],
         )
 
+    async def offer(self, *images: Image) -> None:
+        """Have images on the nodes of every cluster, if they cannot pull them.
+
+        Raises:
+            LabError: they cannot be made.
+        """
+        await self.backend.offer([in_cluster(each) for each in self._descriptions], images)
+
     async def start(self, ports: Mapping[str, Any] | None = None) -> None:
         """Open the Git server, set every deployer to work, and write the learner's kubeconfig.
 
@@ -140,7 +162,7 @@ class LiveWorld:
             outside, inside = ports.get("clusters", {}).get(arm.name, (0, 0))
             await arm.start((outside, inside))
         write(merged(arm.cluster.admin() for arm in self.arms.values()), self.folder / "kubeconfig")
-        self._whole_lines()
+        self._read_back()
         self._deliver(self.clock.now())
         self._remind()
         self.clock.drive("lead", self._keep_lead)
@@ -197,7 +219,11 @@ class LiveWorld:
     def status(self) -> dict[str, Any]:
         """What is true of every arm, as JSON values."""
         self._look()
-        return {**self.description(), "arms": [arm.status() for arm in self.arms.values()]}
+        return {
+            **self.description(),
+            "troubles": [*self.troubles.values()],
+            "arms": [arm.status() for arm in self.arms.values()],
+        }
 
     def pause(self, *arms: str) -> None:
         """Pause the deployers of these arms, or of all."""
@@ -228,24 +254,36 @@ class LiveWorld:
     def _deliver(self, now: float) -> float:
         """Drain the hook's spool: each push reaches every arm once."""
         try:
-            for event in self.repository.spool.drain():
-                self.journal.record(
-                    "forge", "pushed", event.after[:7], branch=event.branch, forced=event.forced
-                )
-                if event.branch != BRANCH or event.deleted:
-                    continue
-                for arm in self.arms.values():
-                    arm.moved()
-                    arm.host.notify(Revision(event.branch, event.after))
+            with self._going_on("what was pushed"):
+                for event in self.repository.spool.drain():
+                    self._hear(event.branch, event.after, forced=event.forced)
         except ForgeError as error:
             self.journal.record("forge", "missed", "", str(error))
         return now + POLL * self.clock.speed
 
+    def _hear(self, branch: str, commit: str, *, forced: bool = False, why: str = "") -> None:
+        """Tell every arm that a branch moved, unless that was told already.
+
+        Word of a push comes again if the process was killed before it could say that it has heard.
+        """
+        if self._heard.get(branch) == commit[:7]:
+            return
+        self._heard[branch] = commit[:7]
+        self.journal.record("forge", "pushed", commit[:7], why, branch=branch, forced=forced)
+        self._write()
+        if branch == BRANCH and commit != NOTHING:
+            for arm in self.arms.values():
+                arm.moved()
+                arm.host.notify(Revision(branch, commit))
+
     def _remind(self) -> None:
         """Tell of a commit whose deployment nobody may have heard of, or nobody brought to an end.
 
-        A process that ends takes with it what its deployers had been told.
+        A process that ends takes with it what its deployers had been told, and a push that is
+        under way then may be stored without its hook being run.
         """
+        for branch in self.repository.branches:
+            self._hear(branch, self.repository.tip(branch), why="found in Git; no hook told of it")
         tip = self.repository.tip()
         for arm in self.arms.values():
             is_new = arm.deployer.applied != str(Revision(BRANCH, tip))
@@ -254,7 +292,8 @@ class LiveWorld:
 
     def _keep_lead(self, now: float) -> float:
         """Keep the lead that the clock will have when this is called again, and then some."""
-        self._lead.write(self.clock.lead(3 * NOTE))
+        with self._going_on("the sandbox's time"):
+            self._lead.write(self.clock.lead(3 * NOTE))
         return now + NOTE * self.clock.speed
 
     def _look(self, _: float = 0) -> None:
@@ -262,18 +301,56 @@ class LiveWorld:
             arm.look()
         self._write()
 
-    def _whole_lines(self) -> None:
-        """Cut off what a process that was killed wrote of an entry, but did not finish."""
-        with suppress(FileNotFoundError), (self.folder / "journal.jsonl").open("rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+    @contextmanager
+    def _going_on(self, what: str) -> Iterator[None]:
+        """Go on where a full disk refuses something; `troubles` tells of it while it does."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self.troubles[what] = f"{what} cannot be kept: {error.strerror}; free some space"
+        else:
+            self.troubles.pop(what, None)
+
+    @property
+    def _journal_path(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    def _read_back(self) -> None:
+        """Find in the journal what was told of pushes, and cut off an entry written in part."""
+        try:
+            file = self._journal_path.open("rb+")
+        except FileNotFoundError:
+            return
+        with file:
+            whole = 0
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                whole += len(line)
+                if b'"pushed"' in line:
+                    with suppress(ValueError, KeyError, TypeError):  # who reads it is told so
+                        entry = Entry.from_json(line.decode())
+                        self._heard[entry.data["branch"]] = entry.subject
+            file.truncate(whole)
 
     def _write(self) -> None:
-        """Append to the journal's file what is new."""
+        """Append to the journal's file what is new, all of it or nothing."""
         entries = self.journal.since(self._written)
-        if entries:
+        if not entries:
+            return
+        lines = "".join(entry.to_json() + "\n" for entry in entries).encode()
+        with self._going_on("the journal"), self._journal_path.open("ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                while lines:
+                    lines = lines[file.write(lines) or 0 :]
+            except OSError:
+                file.truncate(size)
+                raise
             self._written += len(entries)
-            with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
-                file.writelines(entry.to_json() + "\n" for entry in entries)
+            self.journal.forget(self._written - REMEMBERED)
 
 
 class Lead:
@@ -284,18 +361,27 @@ class Lead:
 
     Args:
         path: the file; it need not exist.
+        tell: is told, in a sentence, if the file is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, tell: Callable[[str], None] = lambda text: None) -> None:
+        self._path, self._tell = path, tell
 
     def read(self) -> float:
         """The lead in seconds; none if nothing is kept, or nothing that makes sense."""
         try:
             lead = float(self._path.read_text())
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
             return 0.0
-        return lead if 0 <= lead < float("inf") else 0.0
+        except ValueError:
+            lead = float("nan")
+        if 0 <= lead < float("inf"):
+            return lead
+        self._tell(
+            f"{self._path} is damaged: how far the sandbox's clock was ahead is not known, "
+            "and time in it may have gone back"
+        )
+        return 0.0
 
     def write(self, lead: float) -> None:
         """Keep it."""

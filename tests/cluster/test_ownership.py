@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from gitops_lab.apiserver.auth.grants import deployer_rights
 from gitops_lab.apiserver.auth.roles import bootstrap_rbac
 from gitops_lab.clock import EPOCH
-from gitops_lab.cluster.context import namespaced_rights, require_rights
+from gitops_lab.cluster.context import require_rights
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import SharedCluster, labelled, labels, owned, remove, strangers
 from gitops_lab.errors import ApiError, LabError
@@ -221,32 +221,6 @@ def test_what_changed_hands_since_it_was_listed_is_not_touched(
 # -- with the least rights -------------------------------------------------------------------------
 
 
-def granted(user: str, **options: Any) -> tuple[Object, ...]:
-    return namespaced_rights(user, sandbox="demo", deployer="pull", **options)
-
-
-@pytest.mark.parametrize("user", ["ci", "system:serviceaccount:lab:agent"])
-def test_the_least_rights_are_roles_in_namespaces_and_ours(user: str) -> None:
-    objects = granted(user, namespaces=["lab", "shop"])
-    assert {obj["kind"] for obj in objects} == {"Role", "RoleBinding"}
-    assert {obj["metadata"]["namespace"] for obj in objects} == {"lab", "shop"}
-    assert all(labels("demo").items() <= obj["metadata"]["labels"].items() for obj in objects)
-
-
-def test_with_the_least_rights_one_deploys_in_its_namespace_and_nowhere_else(
-    cluster: KubeconfigCluster, served: Served
-) -> None:
-    apply(cluster, namespace("lab"), *granted("jane", namespaces=["lab"]))
-    path = served.config()  # jane, who belongs to no group
-    jane = SharedCluster("jane", path, cache=path.with_name("cache.json"), sandbox="demo")
-    apply(jane, config_map("book", "lab"))
-    for body in (config_map("book", "default"), namespace("more")):
-        with pytest.raises(ApiError) as caught:
-            apply(jane, body)
-        assert caught.value.code == 403
-    jane.close()
-
-
 def test_who_may_list_in_one_namespace_only_finds_what_is_there(
     cluster: KubeconfigCluster, served: Served
 ) -> None:
@@ -303,5 +277,7 @@ def test_who_administers_a_namespace_may_set_up_a_sandbox_there_only(
     )
     with pytest.raises(LabError, match="create configmaps in default"):
         require_rights(jane, ["lab", "default"])
-    apply(jane, *granted("ci", namespaces=["lab"]))  # and so what they grant, they have
+    apply(
+        jane, *deployer_rights("ci", name="push", namespaces=["lab"])
+    )  # and so what they grant, they have
     jane.close()
