@@ -71,7 +71,7 @@ class Entry:
 
 
 class Journal:
-    """The entries of one world, in order.
+    """The entries of one world, in order: all of them, but for those that were let go of.
 
     Args:
         clock: tells when an entry is recorded.
@@ -80,6 +80,7 @@ class Journal:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._entries: list[Entry] = []
+        self._forgotten = 0
 
     def record(
         self, actor: str, event: str, subject: object = "", why: str = "", **data: Any
@@ -94,14 +95,20 @@ class Journal:
         return Pen(self, actor)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._forgotten + len(self._entries)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries)
 
     def since(self, position: int) -> list[Entry]:
         """The entries from a position on; `len(journal)` is the position after the last."""
-        return self._entries[position:]
+        return self._entries[max(position - self._forgotten, 0) :]
+
+    def forget(self, position: int) -> None:
+        """Let go of the entries before a position, which are kept elsewhere; positions stay."""
+        count = max(position - self._forgotten, 0)
+        del self._entries[:count]
+        self._forgotten += count
 
     def write(self, path: Path) -> None:
         """Write all entries to a file, one JSON object a line."""

@@ -27,7 +27,7 @@ def test_a_change_that_cannot_be_kept_is_not_made(tmp_path: Path) -> None:
     storage = Storage(path)
     storage["revision"] = "1"
     (tmp_path / ".ci.json.new").mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(LabError, match="what CI keeps cannot be written"):
         storage["revision"] = "2"
     assert storage["revision"] == Storage(path)["revision"] == "1"
 
