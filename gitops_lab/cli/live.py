@@ -185,6 +185,8 @@ def run_status(options: argparse.Namespace) -> int:
     else:
         for arm in status["arms"]:
             print(arm["line"])
+        for trouble in status["troubles"]:
+            print(f"Note: {trouble}", file=sys.stderr)
     return 0
 
 
