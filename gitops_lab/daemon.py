@@ -66,7 +66,7 @@ def start(
         return {**_wait(folder), "found": "running"}
     kept = folder.settings()
     setup = chosen(folder, kept.get("setup") or {}, wanted)
-    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.make()
     command = [sys.executable, "-m", __name__, str(folder.path), json.dumps(asdict(setup))]
     # Not the folder that the user happens to be in: Python would look for modules there.
     package = Path(__file__).parents[1]
@@ -127,7 +127,7 @@ def chosen(folder: StateFolder, kept: Mapping[str, Any], wanted: Mapping[str, An
     # Others may have a sandbox of the same name in the same cluster.
     identity = f"{folder.name}-{secrets.token_hex(3)}"
     parts = {"arms": ARMS, "identity": identity, **kept, **wanted}
-    return Setup(**{**parts, "arms": tuple(parts["arms"])})
+    return Setup.of(parts)
 
 
 def _plain(value: Any) -> Any:
@@ -162,14 +162,15 @@ def stop(folder: StateFolder, *, progress: Progress = lambda line: None) -> bool
     if not folder.path.exists():
         return False
     if folder.is_alive:
-        pid = _wait(folder)["pid"]
         try:
+            _wait(folder)
             folder.ask("stop")
         except LabError:
-            _signal(folder, pid, signal.SIGTERM)
+            _signal(folder, signal.SIGTERM)
         if not _ended(folder):
-            _signal(folder, pid, signal.SIGKILL)
+            _signal(folder, signal.SIGKILL)
         if not _ended(folder):
+            pid = folder.holder or "(see `ps`)"
             raise LabError(f"the process {pid} does not end", fix=f"end it by hand: kill -9 {pid}")
     with folder.held() as held:
         if held:
@@ -182,17 +183,29 @@ def stop(folder: StateFolder, *, progress: Progress = lambda line: None) -> bool
 
 def _backend(folder: StateFolder, progress: Progress = lambda line: None) -> Any:
     """Where the sandbox's clusters came from; None for those that go with its folder."""
-    kept = folder.settings().get("setup") or {}
+    try:
+        kept = folder.settings().get("setup") or {}
+    except LabError as error:
+        clusters = [*folder.path.glob("clusters/*")]
+        if all((cluster / "store").exists() for cluster in clusters):
+            return None  # simulated ones
+        raise LabError(
+            error.what,
+            where=error.where,
+            fix="restore the file from a copy; or remove the clusters by hand (`kind get clusters` "
+            f"tells of kind's), and then {folder.path}",
+        ) from error
     if kept.get("backend", "simulated") == "simulated":
         return None
     from gitops_lab.live.backends import backend
 
-    setup = Setup(**{**kept, "arms": tuple(kept["arms"])})
+    setup = Setup.of(kept)
     return backend(setup, folder.path, folder.name, progress)
 
 
-def _signal(folder: StateFolder, pid: int, number: int) -> None:
-    if folder.is_alive:  # else the number may be another process's by now
+def _signal(folder: StateFolder, number: int) -> None:
+    pid = folder.holder
+    if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
@@ -210,10 +223,11 @@ def _wait(folder: StateFolder) -> dict[str, Any]:
     """The description of a process that may be starting still."""
     end = time.monotonic() + START["simulated"]
     while True:
+        is_ready = folder.process.exists()
         try:
             return folder.description()
         except LabError:
-            if time.monotonic() > end or not folder.is_alive:
+            if is_ready or time.monotonic() > end or not folder.is_alive:
                 raise
             time.sleep(0.05)
 
@@ -339,8 +353,7 @@ def _hush() -> None:
 def main(arguments: Sequence[str]) -> int:
     """The process in the background; its exit code."""
     path, text = arguments
-    parts = json.loads(text)
-    setup = Setup(**{**parts, "arms": tuple(parts["arms"])})
+    setup = Setup.of(json.loads(text))
     folder = StateFolder(Path(path).name, Path(path).parent)
     os.umask(0o077)
     with folder.held() as held:

@@ -2,7 +2,8 @@
 
 Each sandbox has a folder in the user's state directory, open to nobody else:
 
-- `lock`: held by the process for as long as it lives, so that the kernel knows who is alive
+- `lock`: held by the process for as long as it lives, so that the kernel knows who is alive; its
+  text is the process's number
 - `process.json`: where the process listens, and the key that makes it obey
 - `settings.json`: what the sandbox is made of: its arms, its speed, its ports
 - `log`: what the process had to complain about
@@ -21,8 +22,8 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,15 @@ class Setup:
     namespace: str = ""
     identity: str = ""
 
+    @classmethod
+    def of(cls, parts: Mapping[str, Any]) -> Setup:
+        """The setup with these parts, as JSON values.
+
+        Raises:
+            TypeError, KeyError: these are not the parts of a setup.
+        """
+        return cls(**{**parts, "arms": tuple(parts["arms"])})
+
 
 class StateFolder:
     """The folder of one sandbox; it need not exist.
@@ -108,20 +118,28 @@ class StateFolder:
         self.journal = self.path / "journal.jsonl"
         self.kubeconfig = self.path / "kubeconfig"
 
+    def make(self) -> None:
+        """Make the folder, and those above it that are missing, for their owner alone."""
+        for folder in (*reversed(self.path.parents), self.path):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self.path.chmod(0o700)
+
     # -- what the process does ------------------------------------------------------------------
 
     @contextmanager
     def held(self) -> Iterator[bool]:
         """Try to take the lock, making the folder if need be, and hold it; whether that worked."""
         while True:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+            self.make()
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 if not _locked(descriptor):
                     yield False
                     return
                 if self._is_the_lock(descriptor):
+                    with suppress(OSError):  # a full disk; it is asked for in need only
+                        os.ftruncate(descriptor, 0)
+                        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
                     yield True
                     return
             finally:
@@ -187,15 +205,25 @@ class StateFolder:
         path = self.path / "settings.json"
         try:
             found: dict[str, Any] = json.loads(path.read_text())
+            if found.get("setup"):
+                Setup.of(found["setup"])
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LabError(
                 f"what the sandbox {self.name!r} is made of cannot be read: {error}",
                 where=str(path),
                 fix="`gitops-lab down` removes the sandbox; copy `git/` first if you need it",
             ) from error
         return found
+
+    @property
+    def holder(self) -> int | None:
+        """The number of the process that holds the lock; None if nobody knows."""
+        try:
+            return int(self.lock.read_text()) if self.is_alive else None
+        except (OSError, ValueError):
+            return None
 
     def description(self) -> dict[str, Any]:
         """What the living process published.
@@ -207,6 +235,16 @@ class StateFolder:
         alive = self.is_alive
         try:
             found: dict[str, Any] = json.loads(self.process.read_text())
+            pid = found["pid"]
+        except (ValueError, TypeError, KeyError):
+            if alive:
+                raise LabError(
+                    f"where the process of the sandbox {self.name!r} listens cannot be read",
+                    where=str(self.process),
+                    fix="`gitops-lab down` ends and removes the sandbox; to keep it, end process "
+                    f"{self.holder or '(see `ps`)'} by hand, and `{up}` goes on where it was",
+                ) from None
+            pid = "(nobody knows which)"
         except FileNotFoundError:
             if alive:
                 raise LabError(
@@ -219,7 +257,7 @@ class StateFolder:
         if not alive:
             full = "free some space first, for the disk is full; then " if self.is_full else ""
             raise LabError(
-                f"the process {found['pid']} of the sandbox {self.name!r} ended unexpectedly",
+                f"the process {pid} of the sandbox {self.name!r} ended unexpectedly",
                 where=str(self.log),
                 fix=f"{full}`{up}` goes on where it was, `down` removes it",
             )
