@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,12 +33,37 @@ class UsageError(LabError):
     exit_code = 2
 
 
+def of_machine(error: OSError | ModuleNotFoundError) -> LabError:
+    """What the machine refused, as an error that says where that was and what to do next.
+
+    Args:
+        error: from the operating system, or of a library that is not installed.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        return LabError(
+            f"the library {error.name!r} is not installed",
+            fix="install gitops-lab again, as its README says",
+        )
+    cures = {
+        errno.ENOSPC: "free some space",
+        errno.EDQUOT: "free some space",
+        errno.EMFILE: "let this shell open more files: ulimit -n 4096",
+        errno.ENFILE: "end some programs",
+    }
+    cure = cures.get(error.errno or 0, "`gitops-lab doctor` looks for usual causes")
+    return LabError(error.strerror or str(error), where=str(error.filename or ""), fix=cure)
+
+
 class ForgeError(LabError):
     """Git, a repository, a branch or a hook cannot do what was asked."""
 
 
 class SourceError(LabError):
     """A deployer cannot obtain the revision it should deploy."""
+
+
+class NoCommits(SourceError):
+    """There is nothing to deploy yet, and that is nobody's fault."""
 
 
 class RenderError(LabError):

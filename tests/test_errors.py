@@ -1,6 +1,11 @@
 """Every error says what, where and what to do."""
 
-from gitops_lab.errors import ApiError, LabError
+import errno
+import os
+
+import pytest
+
+from gitops_lab.errors import ApiError, LabError, of_machine
 
 
 def test_an_error_says_what_where_and_what_to_do() -> None:
@@ -22,3 +27,20 @@ def test_an_api_error_is_a_kubernetes_status() -> None:
         "details": {"name": "web", "causes": [cause]},
         "code": 422,
     }
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.ENOSPC, "Free some space"),
+        (errno.EMFILE, "ulimit -n"),
+        (errno.EACCES, "`gitops-lab doctor`"),
+    ],
+)
+def test_what_the_machine_refuses_is_told_with_a_cure(number: int, cure: str) -> None:
+    told = str(of_machine(OSError(number, os.strerror(number), "lock")))
+    assert told.startswith(f"lock: {os.strerror(number)}. ") and cure in told
+
+
+def test_a_missing_library_is_told_by_its_name() -> None:
+    assert "'h11' is not installed" in str(of_machine(ModuleNotFoundError(name="h11")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gitops_lab.deployers.deployer import Deployer, Memory
 from gitops_lab.engine.health import survey
 from gitops_lab.engine.inventory import dump, load
-from gitops_lab.errors import ApiError, ClusterUnreachable, LabError
+from gitops_lab.errors import ApiError, ClusterUnreachable, LabError, NoCommits
 from gitops_lab.model import HealthStatus, ObjectKey, Revision, SyncStatus, named
 from gitops_lab.ports import Credentials
 
@@ -108,7 +108,10 @@ class PullDeployer(Deployer):
 
     def fail(self, error: LabError, now: float) -> float | None:
         """A stage failed; the next look tries again, or an earlier retry."""
-        self.report("failure", str(error))
+        if isinstance(error, NoCommits) and self.revision is None:
+            self.report("waiting", error.what)
+        else:
+            self.report("failure", str(error))
         if self.policy.retry is not None:
             self.next_look = min(self.next_look, now + self.policy.retry)
         return self.rest(now)

@@ -44,7 +44,8 @@ def address(url: str) -> str:
 
 def _quoted(value: object) -> str:
     """A value as Git's configuration wants it."""
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
+    return '"' + "".join(escapes.get(each, each) for each in str(value)) + '"'
 
 
 def _shell(path: Path) -> str:

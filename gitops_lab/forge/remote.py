@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops_lab.errors import SourceError
+from gitops_lab.errors import NoCommits, SourceError
 from gitops_lab.forge.command import GitFailed, git, require_git
 from gitops_lab.forge.repository import Repository
 from gitops_lab.forge.source import GitSource
@@ -61,7 +61,7 @@ class RemoteSource:
         """
         told = self._ask("ls-remote", "--", self.url, f"refs/heads/{self.branch}").split()
         if not told:
-            raise SourceError(
+            raise NoCommits(
                 f"there is no branch {self.branch!r}, or no commit on it yet",
                 where=self.url,
                 fix=f"push something to {self.branch}",

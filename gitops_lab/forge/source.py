@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from posixpath import normpath
 
-from gitops_lab.errors import SourceError
+from gitops_lab.errors import NoCommits, SourceError
 from gitops_lab.forge.repository import Repository
 from gitops_lab.model import Artifact, Revision
 
@@ -61,7 +61,7 @@ class GitSource:
     def _no_branch(self) -> SourceError:
         branches = self.repository.branches
         if not branches:
-            return SourceError(
+            return NoCommits(
                 "the repository has no commits yet, or its last branch was deleted",
                 where=self.repository.name,
                 fix=f"commit something to {self.branch}",

@@ -298,3 +298,13 @@ def test_replaying_the_journal_gives_the_state_that_the_agent_stored(
         assert state.objects == {str(key) for key in load(stored["data"]["inventory"])}
         assert state.revision == stored["data"]["revision"]
         assert (state.sync, state.health) == ("Synced", "Healthy")
+
+
+def test_an_agent_waits_for_the_first_commit_and_calls_that_no_failure() -> None:
+    with Sandbox("pull") as world:
+        world.run(minutes=3)
+        (report,) = told(world, "pull", "reported")
+        assert report.data["state"] == "waiting"
+        world.commit("one", {"book.yaml": book()})
+        world.run(minutes=3)
+        assert told(world, "pull", "reported")[-1].data["state"] == "success"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gitops_lab.clock import EPOCH
-from gitops_lab.errors import SourceError
+from gitops_lab.errors import NoCommits, SourceError
 from gitops_lab.forge import GitSource, Repository
 from gitops_lab.forge.command import git
 from gitops_lab.model import Revision
@@ -97,7 +97,7 @@ def test_a_name_that_is_not_utf8_can_still_be_printed(
 
 
 def test_an_empty_repository_says_so(repository: Repository) -> None:
-    with pytest.raises(SourceError, match="has no commits yet") as caught:
+    with pytest.raises(NoCommits, match="has no commits yet") as caught:
         GitSource(repository).head()
     assert caught.value.where == "app"
 
