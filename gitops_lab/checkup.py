@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from gitops_lab.cluster import causes, containers, kind, machine
@@ -22,7 +23,8 @@ from gitops_lab.errors import LabError
 from gitops_lab.forge.command import MINIMUM, require_git
 from gitops_lab.state import home
 
-LIBRARIES = ("aiohttp", "cryptography", "kubernetes", "kubernetes_validate", "yaml")
+NAME = re.compile(r"[A-Za-z0-9._-]+")
+"""A library's name, with which each of a package's requirements begins."""
 
 MEMORY, DISK = 2 * kind.NODE_MEMORY, 5 * GIB
 """What two clusters of one node each should find, in bytes: a careful guess. Of disk, most goes to
@@ -59,7 +61,7 @@ def findings(backend: str = "simulated") -> Iterator[Finding]:
     """
     yield Finding(f"Python {sys.version.split()[0]}", sys.version_info >= (3, 11), "Use 3.11+.")
     yield _git()
-    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    missing = [name for name in libraries() if not is_installed(name)]
     yield Finding(
         f"libraries: {', '.join(missing)} missing" if missing else "libraries",
         not missing,
@@ -70,6 +72,24 @@ def findings(backend: str = "simulated") -> Iterator[Finding]:
     yield _kubectl()
     for finding in for_kind():
         yield replace(finding, is_needed=finding.is_needed and backend == "kind")
+
+
+def libraries() -> list[str]:
+    """The libraries that this package says it needs; itself if it was never installed."""
+    try:
+        needed = requires("gitops-lab") or []
+    except PackageNotFoundError:
+        return ["gitops-lab"]
+    return [found[0] for text in needed if (found := NAME.match(text))]
+
+
+def is_installed(library: str) -> bool:
+    """Whether a library can be had here, in whichever version."""
+    try:
+        version(library)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def for_kind() -> Iterator[Finding]:

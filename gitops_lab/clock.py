@@ -20,6 +20,9 @@ from gitops_lab.errors import UsageError
 Step = Callable[[float], float | None]
 """Work at `now`; returns the next instant it wants, or None to sleep until it is woken."""
 
+FASTEST = 10_000.0
+"""How many times as fast as the wall a clock may run: faster, days pass within one request."""
+
 EPOCH = datetime(2026, 1, 5, 9, 0, tzinfo=UTC).timestamp()
 """Every virtual world begins on this Monday morning, so that runs can be compared byte by byte."""
 
@@ -119,12 +122,15 @@ class WallClock:
         lead: how far it is ahead of the wall to begin with, in seconds.
 
     Raises:
-        UsageError: the speed is not above zero.
+        UsageError: the speed is not above zero, or above `FASTEST`.
     """
 
     def __init__(self, *, speed: float = 1.0, lead: float = 0.0) -> None:
-        if not 0 < speed < float("inf"):
-            raise UsageError(f"time cannot run at {speed:g} times its speed", fix="try 1, or 10")
+        if not 0 < speed <= FASTEST:
+            raise UsageError(
+                f"time cannot run at {speed:g} times its speed",
+                fix=f"try 10, and no more than {FASTEST:g}",
+            )
         self.speed = speed
         self._start, self._origin = time.time() + lead, time.monotonic()
         self._tasks: list[WallTask] = []

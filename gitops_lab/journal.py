@@ -59,9 +59,24 @@ class Entry:
     def __str__(self) -> str:
         time = datetime.fromtimestamp(self.at, UTC).strftime("%H:%M:%S")
         what = next((self.data[key] for key in OUTCOMES if key in self.data), "")
+        if self.event == "observed":
+            what = self._seen()
         subject = COMMIT.sub(r"\1", self.subject)
         words = (time, self.actor, self.event, str(what), subject)
         return " ".join(word for word in words if word) + (f": {self.why}" if self.why else "")
+
+    def _seen(self) -> str:
+        """What was observed, in words, whether or not there is a reason to give."""
+        if not self.subject:
+            return "no commits yet"
+        sync = (
+            "in sync"
+            if self.data.get("in_sync")
+            else "drifted"
+            if self.data.get("drifted")
+            else "out of sync"
+        )
+        return f"{sync}, {self.data.get('health')}"
 
     @classmethod
     def from_json(cls, line: str) -> Entry:

@@ -58,3 +58,16 @@ def test_replay_tells_what_a_deployer_answers_for() -> None:
 def test_an_entry_reads_as_a_sentence() -> None:
     entry = Entry(0.0, "pull", "applied", "Service shop", "drifted", {"action": "configured"})
     assert str(entry) == "00:00:00 pull applied configured Service shop: drifted"
+
+
+def test_what_was_observed_is_told_in_words_with_or_without_a_reason() -> None:
+    def told(data: dict[str, object], subject: str = "main@sha1:abc", why: str = "") -> str:
+        return str(Entry(0.0, "pull", "observed", subject, why, data))
+
+    well: dict[str, object] = {"in_sync": True, "drifted": False, "health": "Healthy"}
+    assert told(well) == "00:00:00 pull observed in sync, Healthy main@sha1:abc"
+    assert "observed drifted, Missing" in told(
+        {"in_sync": False, "drifted": True, "health": "Missing"}
+    )
+    assert told({"in_sync": False, "health": "Missing"}, why="spec").endswith(": spec")
+    assert told(well, "") == "00:00:00 pull observed no commits yet"

@@ -1,0 +1,53 @@
+"""How the journal is shown to people: all of it, and in columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitops_lab.cli.logs import entries, laid_out
+from gitops_lab.journal import Entry
+from gitops_lab.state import StateFolder
+
+ENTRY = Entry(
+    0.0,
+    "pull",
+    "applied",
+    "Deployment default/web",
+    "in Git, not in the cluster",
+    {"action": "created"},
+)
+
+
+def test_where_no_terminal_is_an_entry_is_one_line() -> None:
+    assert laid_out(ENTRY, 14, None) == str(ENTRY)
+
+
+def test_in_a_terminal_actors_stand_in_a_column_and_long_lines_are_folded_beside_it() -> None:
+    assert laid_out(ENTRY, 14, 80).split("\n") == [
+        "00:00:00 pull           applied created Deployment default/web: in Git, not in",
+        "                        the cluster",
+    ]
+
+
+@given(st.integers(1, 200), st.integers(1, 20))
+def test_folding_loses_no_word(width: int, actors: int) -> None:
+    assert laid_out(ENTRY, actors, width).split() == str(ENTRY).split()
+
+
+def test_what_was_written_just_before_the_process_ended_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = StateFolder("shop", tmp_path)
+    folder.path.mkdir()
+    folder.journal.write_text("")
+
+    def ends(self: StateFolder) -> bool:
+        folder.journal.write_text(ENTRY.to_json() + "\n")
+        return False
+
+    monkeypatch.setattr(StateFolder, "is_alive", property(ends))
+    assert list(entries(folder, follow=True)) == [ENTRY]
