@@ -18,17 +18,20 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gitops_lab.errors import LabError, UsageError
+from gitops_lab.errors import LabError, UsageError, of_machine
 from gitops_lab.state import Setup, StateFolder, raised, told
 
 ARMS = ("push-on-commit", "pull+self-heal")
 """What a sandbox is made of unless somebody says otherwise."""
+
+PARTS_OF = {"node_image": "kind", "context": "context", "namespace": "context"}
+"""Parts of a setup that only one backend heeds."""
 
 START = {"simulated": 60.0, "context": 120.0, "kind": 1_500.0}
 """How long a process may be silent before it is ready, in seconds: for kind, a gigabyte may have to
@@ -36,6 +39,10 @@ come through a slow network."""
 
 STOP = 15.0
 """How long a process may take to end, in seconds."""
+
+GIVE_UP = 120.0
+"""How long a process may take to end that is told to before it is ready, in seconds: it removes the
+clusters that it has begun to make."""
 
 Progress = Callable[[str], None]
 
@@ -61,11 +68,12 @@ def start(
     Raises:
         UsageError: there is a sandbox that is made of something else.
         LabError: it did not start, and why.
+        KeyboardInterrupt: somebody pressed Ctrl-C. A sandbox that is new is removed again.
     """
     if folder.is_alive:
-        return {**_wait(folder), "found": "running"}
-    kept = folder.settings()
-    setup = chosen(folder, kept.get("setup") or {}, wanted)
+        return _running(folder, wanted)
+    kept = folder.settings().get("setup") or {}
+    setup = chosen(folder, kept, wanted)
     folder.make()
     command = [sys.executable, "-m", __name__, str(folder.path), json.dumps(asdict(setup))]
     # Not the folder that the user happens to be in: Python would look for modules there.
@@ -83,19 +91,16 @@ def start(
         )
     finally:
         os.close(log)
-    assert process.stdout is not None
-    patience = START[setup.backend]
-    with process.stdout as said:
-        while True:
-            if not select.select([said], [], [], patience)[0]:
-                process.kill()
-            line = said.readline()
-            answer = json.loads(line) if line else {}
-            if "progress" not in answer:
-                break
-            progress(answer["progress"])
+    try:
+        answer = _heard(process, START[setup.backend], progress)
+    except KeyboardInterrupt:
+        _give_up(folder, process, is_new=not kept)
+        if kept:
+            again = "gitops-lab up" + ("" if folder.name == "default" else f" --name {folder.name}")
+            raise KeyboardInterrupt(f"the sandbox stays, and `{again}` goes on with it") from None
+        raise
     if ALREADY in answer:
-        return {**_wait(folder), "found": "running"}
+        return _running(folder, wanted)
     if "error" in answer:
         raise raised(answer["error"])
     if not answer:
@@ -110,24 +115,97 @@ def start(
     return {**folder.description(), "found": found}
 
 
-def chosen(folder: StateFolder, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> Setup:
+def _heard(process: subprocess.Popen[bytes], patience: float, progress: Progress) -> dict[str, Any]:
+    """The last word of a process that starts; nothing if it ended without one.
+
+    Args:
+        process: says on its standard output how far it is.
+        patience: how long it may be silent, in seconds.
+        progress: is told the same.
+    """
+    assert process.stdout is not None
+    with process.stdout as said:
+        while True:
+            if not select.select([said], [], [], patience)[0]:
+                process.kill()
+            line = said.readline()
+            answer: dict[str, Any] = json.loads(line) if line else {}
+            if "progress" not in answer:
+                return answer
+            progress(answer["progress"])
+
+
+def _give_up(folder: StateFolder, process: subprocess.Popen[bytes], *, is_new: bool) -> None:
+    """End a process that was about to start, and remove what it began unless that was there."""
+    process.terminate()
+    try:
+        process.wait(GIVE_UP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if is_new and not folder.is_alive:  # else somebody else has started it meanwhile
+        stop(folder)
+
+
+def _running(folder: StateFolder, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a sandbox that runs, for somebody who wants just this one."""
+    description = _wait(folder)
+    chosen(folder, folder.settings()["setup"], wanted, is_running=True)
+    return {**description, "found": "running"}
+
+
+def chosen(
+    folder: StateFolder,
+    kept: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    *,
+    is_running: bool = False,
+) -> Setup:
     """What a sandbox is to be made of.
 
+    Args:
+        folder: the sandbox's.
+        kept: what it is made of so far, if anything.
+        wanted: what somebody wants it to be made of.
+        is_running: it is too late for another speed.
+
     Raises:
-        UsageError: it is made of something else already, apart from its speed.
+        UsageError: it is made of something else already.
     """
+    if wanted.get("arms") == ["all"]:
+        from gitops_lab import sandbox  # which takes its time to load, and few ask for all
+
+        wanted = {**wanted, "arms": list(sandbox.ARMS)}
     if kept:
+        before = {**asdict(Setup(ARMS)), **kept}
+        free = ("confirmed",) if is_running else ("confirmed", "speed")
         for part, value in wanted.items():
-            if part not in ("speed", "confirmed") and kept[part] != _plain(value):
+            if part not in free and before[part] != _plain(value):
+                has = f"{part.replace('_', ' ')} {_said(before[part])}"
                 raise UsageError(
-                    f"the sandbox {folder.name!r} has {part.replace('_', ' ')} {_said(kept[part])}",
+                    f"the sandbox {folder.name!r} has {has}",
                     fix="go on with it by leaving that out, remove it with `gitops-lab down`, or "
                     "make another with --name",
                 )
     # Others may have a sandbox of the same name in the same cluster.
     identity = f"{folder.name}-{secrets.token_hex(3)}"
     parts = {"arms": ARMS, "identity": identity, **kept, **wanted}
-    return Setup.of(parts)
+    return _fitting(Setup.of(parts))
+
+
+def _fitting(setup: Setup) -> Setup:
+    """A setup none of whose parts would be passed over in silence.
+
+    Raises:
+        UsageError: there is such a part.
+    """
+    for part, backend in PARTS_OF.items():
+        if getattr(setup, part) and setup.backend != backend:
+            raise UsageError(
+                f"--{part.replace('_', '-')} means nothing for {setup.backend} clusters",
+                fix=f"add --backend {backend}, or leave it out",
+            )
+    return setup
 
 
 def _plain(value: Any) -> Any:
@@ -136,6 +214,30 @@ def _plain(value: Any) -> Any:
 
 def _said(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else repr(value)
+
+
+def reset(folder: StateFolder, *, progress: Progress = lambda line: None) -> dict[str, Any]:
+    """Begin a sandbox anew: the same arms at the same addresses, and nothing else of what was.
+
+    Clones go on working, for the Git server is where it was.
+
+    Args:
+        folder: where its state is.
+        progress: is told what goes on.
+
+    Returns:
+        What `start` returns.
+
+    Raises:
+        LabError: there is no such sandbox, or one of `stop` and `start` failed.
+    """
+    before = folder.settings()
+    if not before.get("setup"):
+        folder.description()  # says that there is none
+    stop(folder, progress=progress)
+    folder.make()
+    folder.keep({"ports": before.get("ports")})
+    return start(folder, before.get("setup") or {}, progress=progress)
 
 
 def holdings(folder: StateFolder) -> list[str]:
@@ -256,11 +358,11 @@ async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
     kept = folder.settings()
     folder.keep({**kept, "setup": asdict(setup)})  # whoever removes clusters must know of them
     try:
-        await world.open()
+        await _unless(ended, world.open())
     except BaseException:
         folder.keep(kept)  # what was made is removed again
         raise
-    await world.start(kept.get("ports"))
+    await _unless(ended, world.start(kept.get("ports")))
     folder.keep({"setup": asdict(setup), "ports": world.ports})
     running = asyncio.ensure_future(world.run())
     try:
@@ -284,6 +386,22 @@ async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
         running.cancel()
         await asyncio.wait([running])
         await world.stop()
+
+
+async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do something, and give it up if somebody ends this process.
+
+    Raises:
+        LabError: somebody did.
+    """
+    doing, waiting = asyncio.ensure_future(work), asyncio.ensure_future(ended.wait())
+    await asyncio.wait([doing, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not doing.done():
+        doing.cancel()
+        await asyncio.wait([doing])
+        raise LabError("the sandbox was told to end before it was ready")
+    doing.result()  # raises what went wrong
 
 
 class Ear:
@@ -370,6 +488,8 @@ def main(arguments: Sequence[str]) -> int:
             asyncio.run(serve(folder, setup, crashed=crashed))
         except BaseException as error:
             failed = error
+        if failed and not folder.process.exists():
+            failed = _explained(folder, failed)
         if (folder.process.exists() and failed) or not isinstance(failed, LabError | None):
             traceback.print_exception(failed)  # into the log; `process.json` tells of the crash
             return 1
@@ -380,6 +500,16 @@ def main(arguments: Sequence[str]) -> int:
         if failed:  # whoever waits hears of it when all is done
             _say({"error": told(failed)})
     return 0
+
+
+def _explained(folder: StateFolder, error: BaseException) -> BaseException:
+    """Why a sandbox did not start, in words for people if there are any."""
+    if folder.is_full and not isinstance(error, UsageError):
+        return LabError("the disk is full", where=str(folder.path), fix="free some space")
+    if isinstance(error, OSError | ModuleNotFoundError):
+        traceback.print_exception(error)
+        return of_machine(error)
+    return error
 
 
 def _undone(folder: StateFolder) -> bool:

@@ -111,3 +111,48 @@ def test_help_imports_nothing_heavy() -> None:
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "command", ["up", "status", "down", "reset", "logs", "kubeconfig", "clone"]
+)
+def test_a_state_directory_that_is_none_is_one_clear_message(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert main([command]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Not a directory" in line and "doctor" in line
+
+
+@pytest.mark.parametrize(
+    ("word", "told"), [("", "nothing is left behind"), ("it stays", "it stays")]
+)
+def test_an_interruption_says_what_is_left(
+    word: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(options: object) -> int:
+        raise KeyboardInterrupt(*([word] if word else []))
+
+    monkeypatch.setattr("gitops_lab.cli.live.run_status", interrupted)
+    assert main(["status"]) == 130
+    assert capsys.readouterr().err == f"gitops-lab: interrupted; {told}\n"
+
+
+def test_whoever_stops_following_the_logs_is_told_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = tmp_path / "gitops-lab" / "default"
+    folder.mkdir(parents=True)
+    (folder / "journal.jsonl").write_text("")
+    monkeypatch.setattr("gitops_lab.cli.logs.entries", interrupted)
+    assert main(["logs"]) == 130
+    assert capsys.readouterr().err == ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gitops_lab import __version__
 from gitops_lab.cli import agent, live
-from gitops_lab.errors import LabError
+from gitops_lab.errors import LabError, of_machine
 
 OUTPUT = Path("gitops-lab-demo")
 
@@ -28,12 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(f"gitops-lab: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("gitops-lab: interrupted; nothing is left behind", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(
+            f"gitops-lab: interrupted; {str(interruption) or 'nothing is left behind'}",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone: nobody wants the rest
         return 0
+    except (OSError, ModuleNotFoundError) as error:
+        print(f"gitops-lab: {of_machine(error)}", file=sys.stderr)
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

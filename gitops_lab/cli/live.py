@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
@@ -174,6 +173,7 @@ def run_up(options: argparse.Namespace) -> int:
     for note in found["notes"]:
         print(f"Note: {note}", file=sys.stderr)
     _show(found)
+    _guide(options.name)
     return 0
 
 
@@ -206,14 +206,9 @@ def run_down(options: argparse.Namespace) -> int:
 
 def run_reset(options: argparse.Namespace) -> int:
     """`gitops-lab reset`."""
-    from gitops_lab.daemon import start, stop
+    from gitops_lab.daemon import reset
 
-    folder = _folder(options)
-    before = folder.settings().get("setup")
-    if not before:
-        folder.description()  # says that there is none
-    stop(folder, progress=_tell)
-    _show(start(folder, before or {}, progress=_tell))
+    _show(reset(_folder(options), progress=_tell))
     return 0
 
 
@@ -237,6 +232,8 @@ def run_kubectl(options: argparse.Namespace) -> int:
     name, arguments = "default", options.arguments
     if arguments[:1] == ["--name"] and len(arguments) > 1:
         name, *arguments = arguments[1:]
+    elif arguments and arguments[0].startswith("--name="):
+        name, arguments = arguments[0].removeprefix("--name="), arguments[1:]
     folder = StateFolder(name)
     folder.description()
     program = shutil.which("kubectl")
@@ -281,14 +278,21 @@ def run_clone(options: argparse.Namespace) -> int:
 
 def run_logs(options: argparse.Namespace) -> int:
     """`gitops-lab logs`."""
+    from gitops_lab.cli.logs import entries, laid_out
+
     folder = _folder(options)
     if not options.follow and folder.journal.exists():
         is_alive = False  # what there is, is all we want; a crashed sandbox tells, too
     else:
         folder.description()
         is_alive = True
-    for line in _lines(folder, follow=is_alive):
-        print(line, flush=options.follow)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    actors = (*(folder.settings().get("setup") or {}).get("arms", ()), "forge")
+    try:
+        for entry in entries(folder, follow=is_alive):
+            print(laid_out(entry, max(map(len, actors)), width), flush=options.follow)
+    except KeyboardInterrupt:  # how people stop following
+        return 130
     return 0
 
 
@@ -338,12 +342,20 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def _show(description: dict[str, Any]) -> None:
-    """Where everything is, and what to do with it."""
+    """Where everything is."""
     for name, url in description["clusters"].items():
         print(f"{name:<18} {url}")
     print(f"{'repository':<18} {description['git']}")
-    option = "" if description["name"] == "default" else f" --name {description['name']}"
-    print(f"Next: gitops-lab kubectl{option} get pods -A; gitops-lab clone{option}")
+
+
+def _guide(sandbox: str) -> None:
+    """What to do with a sandbox: to deploy, to look, to end it."""
+    name = "" if sandbox == "default" else f" --name {sandbox}"
+    folder = "app" if sandbox == "default" else sandbox
+    print(f"""
+To deploy  gitops-lab clone{name} {folder}; add manifests, commit, git push origin HEAD:main
+To look    gitops-lab status{name}; gitops-lab logs{name} -f; gitops-lab kubectl{name} get pods
+To end it  gitops-lab down{name}""")
 
 
 def wanted(options: argparse.Namespace, **others: Any) -> dict[str, Any]:
@@ -387,23 +399,3 @@ def _folder(options: argparse.Namespace) -> Any:
     from gitops_lab.state import StateFolder
 
     return StateFolder(options.name)
-
-
-def _lines(folder: Any, *, follow: bool) -> Iterator[str]:
-    """The journal, readable; with `follow` until its sandbox ends."""
-    import time
-
-    from gitops_lab.journal import Entry
-
-    while follow and not folder.journal.exists() and folder.is_alive:
-        time.sleep(0.2)
-    if not folder.journal.exists():
-        return
-    with folder.journal.open(encoding="utf-8") as file:
-        rest = ""
-        while True:
-            *whole, rest = (rest + file.read()).split("\n")
-            yield from (str(Entry.from_json(line)) for line in whole)
-            if not follow or not folder.is_alive:
-                return
-            time.sleep(0.2)

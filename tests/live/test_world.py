@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -61,8 +62,21 @@ def test_a_push_reaches_every_cluster_over_https(shell: Shell) -> None:
 
 def test_up_again_is_harmless(shell: Shell) -> None:
     before = shell.state.description()
-    assert "runs already" in shell.told("up")
+    assert "runs already" in shell.told("up", "--speed", "50")
     assert shell.state.description() == before
+
+
+def test_up_tells_who_wants_another_sandbox_than_the_one_that_runs(shell: Shell) -> None:
+    for option in (("--speed", "3"), ("--arms", "all"), ("--arms", "pull"), ("--backend", "kind")):
+        done = shell("up", *option)
+        assert done.returncode == 2 and "Go on with it by leaving that out" in done.stderr, option
+
+
+def test_up_says_how_to_deploy_to_look_and_to_end_it(shell: Shell) -> None:
+    *_, deploy, look, end = shell.told("up").splitlines()
+    assert "gitops-lab clone" in deploy and "git push" in deploy
+    assert "gitops-lab status" in look and "gitops-lab logs" in look
+    assert "gitops-lab down" in end
 
 
 def test_nobody_else_can_read_the_state(shell: Shell) -> None:
@@ -314,8 +328,11 @@ def test_a_reset_keeps_the_arms_and_nothing_else(own: Shell) -> None:
     assert "pull" in own.told("reset")
     after = own.state.description()
     assert after["pid"] != before["pid"]
+    assert (after["git"], after["clusters"]) == (before["git"], before["clusters"])
     assert (list(after["clusters"]), after["speed"]) == (["pull"], 50)
     assert own.git("ls-remote", own.told("git-url", "--folder").strip()) == ""
+    own.git("-C", str(own.folder / "clone-one"), "push", "-q", "origin", "HEAD:main")
+    assert own.git("ls-remote", own.told("git-url", "--folder").strip()) != ""
 
 
 def test_a_wrong_arm_or_speed_leaves_nothing_behind(own: Shell) -> None:
@@ -326,6 +343,23 @@ def test_a_wrong_arm_or_speed_leaves_nothing_behind(own: Shell) -> None:
     ):
         done = own("up", *arguments)
         assert done.returncode == 2 and text in done.stderr
+        assert not own.state.path.exists()
+
+
+def test_an_up_that_is_interrupted_leaves_nothing_behind(own: Shell) -> None:
+    command = [sys.executable, "-m", "gitops_lab", "up", "--name", own.name]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=own.environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    ) as up:  # fmt: skip
+        eventually(own.state.log.exists)
+        up.send_signal(signal.SIGINT)
+        out, err = up.communicate()
+    if up.returncode == 0:  # it was ready before
+        assert own.state.is_alive and out
+    else:
+        assert (up.returncode, out) == (130, "")
+        assert err == "gitops-lab: interrupted; nothing is left behind\n"
         assert not own.state.path.exists()
 
 
