@@ -6,13 +6,15 @@ no git command: import this module only after `require_git`.
 
 from __future__ import annotations
 
+import configparser
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from git import Repo, SymbolicReference
+from git import Git, Repo, SymbolicReference
 from git.exc import InvalidGitRepositoryError, NoSuchPathError, ODBError
 from git.objects.fun import tree_entries_from_data
 
@@ -55,7 +57,7 @@ class Database:
         path: the bare repository.
 
     Raises:
-        ForgeError: there is none.
+        ForgeError: there is none, or it is damaged; so does each question that hits on damage.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,18 +70,23 @@ class Database:
                 where=str(path),
                 fix="restore the folder from a copy, or remove it and begin anew",
             ) from error
+        except (configparser.Error, ValueError) as error:
+            raise damaged(path) from error
+        self._path = path
         self._repo.git.update_environment(
             **environment(), GIT_DIR=str(path), GIT_OBJECT_DIRECTORY=str(path / "objects")
         )
         # Closures that do not know `self`: a cycle would keep Git's reader process alive.
-        objects = self._repo.odb
+        objects, git = self._repo.odb, self._repo.git
 
         def content(sha: bytes) -> bytes:
-            data: bytes = objects.stream(sha).read()
+            with _undamaged(path, git):
+                data: bytes = objects.stream(sha).read()
             return data
 
         def folder(sha: bytes) -> Folder:
-            entries = tree_entries_from_data(content(sha))
+            with _undamaged(path, git):
+                entries = tree_entries_from_data(content(sha))
             return {_printable(name): Entry(mode, id) for id, mode, name in entries}
 
         self.content = lru_cache(CACHED)(content)
@@ -91,9 +98,13 @@ class Database:
 
     def tip(self, branch: str) -> str:
         """The newest commit of a branch; empty if there is no such branch."""
+        name = f"refs/heads/{branch}"
+        was_there = (self._path / name).exists()
         try:
-            tip: str = SymbolicReference.dereference_recursive(self._repo, f"refs/heads/{branch}")
-        except ValueError:
+            tip: str = SymbolicReference.dereference_recursive(self._repo, name)
+        except (ValueError, IndexError, AssertionError) as error:  # the last: an empty file
+            if was_there and (self._path / name).exists():
+                raise damaged(self._path) from error
             return ""
         return tip
 
@@ -105,35 +116,57 @@ class Database:
         """What a path stands for in a commit; the empty path is the root folder.
 
         Raises:
-            LookupError: the commit does not exist, or is damaged.
+            LookupError: the commit does not exist.
         """
         try:
-            entry: Entry | None = Entry(stat.S_IFDIR, self._repo.commit(commit).tree.binsha)
-            for name in path.split("/") if path else ():
-                if entry is None or not entry.is_folder:
-                    return None
-                entry = self._folder(entry.sha).get(name)
+            with _undamaged(self._path, self._repo.git, (OSError,)):
+                tree = self._repo.commit(commit).tree.binsha
         except (ValueError, ODBError) as error:
             raise LookupError(commit) from error
+        entry: Entry | None = Entry(stat.S_IFDIR, tree)
+        for name in path.split("/") if path else ():
+            if entry is None or not entry.is_folder:
+                return None
+            entry = self._folder(entry.sha).get(name)
         return entry
 
     def walk(self, folder: Entry, prefix: str = "") -> Iterator[tuple[str, Entry]]:
         """Everything below a folder that is no folder itself, sorted by path in each folder.
 
         A submodule appears with its own mode: its files are in another repository.
-
-        Raises:
-            LookupError: an object is missing or damaged.
         """
-        try:
-            entries = self._folder(folder.sha)
-        except (ValueError, ODBError) as error:
-            raise LookupError(folder.sha.hex()) from error
-        for name, entry in entries.items():
+        for name, entry in self._folder(folder.sha).items():
             if entry.is_folder:
                 yield from self.walk(entry, f"{prefix}{name}/")
             else:
                 yield prefix + name, entry
+
+
+def damaged(path: Path) -> ForgeError:
+    """The error that says that a repository is damaged."""
+    return ForgeError(
+        "the repository is damaged",
+        where=str(path),
+        fix=f"`git -C {path} fsck` says what is; restore that from a copy, or from a clone",
+    )
+
+
+@contextmanager
+def _undamaged(
+    path: Path, git: Git, signs: tuple[type[Exception], ...] = (OSError, ValueError, ODBError)
+) -> Iterator[None]:
+    """Say in words that what was read is damaged.
+
+    Args:
+        path: the repository.
+        git: whose reader process may have died of it; the next question starts another.
+        signs: what damage looks like here: an object that must be there is damaged if it is not.
+    """
+    try:
+        yield
+    except signs as error:
+        git.clear_cache()
+        raise damaged(path) from error
 
 
 def _printable(name: str) -> str:

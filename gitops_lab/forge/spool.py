@@ -64,7 +64,8 @@ class Spool:
     def __init__(self, path: Path, repository: str) -> None:
         self.path, self.repository = path, repository
         self._log = path / ".delivered"
-        self._delivered = set(self._log.read_text().split()) if self._log.exists() else set()
+        told = self._log.read_bytes() if self._log.exists() else b""
+        self._delivered = set(told.decode(errors="replace").split())  # damage costs an id at most
 
     def drain(self) -> Iterator[PushEvent]:
         """The events that wait, in the order in which the pushes ended.
