@@ -51,3 +51,12 @@ def test_what_was_written_just_before_the_process_ended_is_shown(
 
     monkeypatch.setattr(StateFolder, "is_alive", property(ends))
     assert list(entries(folder, follow=True)) == [ENTRY]
+
+
+def test_a_damaged_line_is_told_and_hides_no_other(tmp_path: Path) -> None:
+    folder = StateFolder("shop", tmp_path)
+    folder.path.mkdir()
+    folder.journal.write_bytes(b"\xff\n[]\n{\n" + ENTRY.to_json().encode() + b"\n")
+    *damaged, whole = entries(folder, follow=False)
+    assert len(damaged) == 3 and whole == ENTRY
+    assert all("is damaged" in laid_out(each, 4, 80) for each in damaged)

@@ -16,34 +16,44 @@ NARROWEST = 40
 """The least width that is worth folding for, in columns."""
 
 
-def entries(folder: StateFolder, *, follow: bool) -> Iterator[Entry]:
-    """The journal of a sandbox; with `follow`, until its process ends."""
+def entries(folder: StateFolder, *, follow: bool) -> Iterator[Entry | str]:
+    """The journal of a sandbox; with `follow`, until its process ends.
+
+    Instead of an entry that is damaged comes a sentence that says so.
+    """
     while follow and not folder.journal.exists() and folder.is_alive:
         time.sleep(LOOK)
     if not folder.journal.exists():
         return
-    with folder.journal.open(encoding="utf-8") as file:
+    with folder.journal.open(encoding="utf-8", errors="backslashreplace") as file:
         rest = ""
         while True:
             is_over = not follow or not folder.is_alive  # before the last look: nothing is missed
             *whole, rest = (rest + file.read()).split("\n")
-            yield from map(Entry.from_json, whole)
+            yield from (_entry(line, folder) for line in whole)
             if is_over:
                 return
             time.sleep(LOOK)
 
 
-def laid_out(entry: Entry, actors: int, width: int | None) -> str:
+def _entry(line: str, folder: StateFolder) -> Entry | str:
+    try:
+        return Entry.from_json(line)
+    except (ValueError, TypeError, LookupError):
+        return f"(a line of {folder.journal} is damaged: {line[:60]!r})"
+
+
+def laid_out(entry: Entry | str, actors: int, width: int | None) -> str:
     """An entry for people.
 
     Args:
-        entry: what happened.
+        entry: what happened, or a sentence.
         actors: how wide the longest name of an actor is, in columns.
         width: how wide the terminal is, in columns; None where no terminal is, but perhaps a
             program that wants one line for each entry.
     """
     line = str(entry)
-    if width is None:
+    if width is None or isinstance(entry, str):
         return line
     time, actor, what = line.split(" ", 2)
     head = f"{time} {actor:<{actors}} "
