@@ -1,4 +1,5 @@
-"""What keeps Events readable: many that resemble each other become one, and too many become none.
+"""What keeps Events readable: the same again is counted, many that resemble each other become one,
+and too many become none.
 
 Source: client-go `tools/record/events_cache.go` (v0.37). What a correlator knows goes with its
 process, there as here.
@@ -36,7 +37,8 @@ class Correlator:
     def __init__(self) -> None:
         self._similar: dict[Matter, tuple[float, dict[str, None]]] = {}
         self._tokens: dict[Matter, tuple[float, float]] = {}
-        self._withheld: Counter[str] = Counter()
+        self._withheld: Counter[Matter] = Counter()
+        self._names: dict[Matter, str] = {}
 
     def combines(self, matter: Matter, message: str, now: float) -> bool:
         """Whether a sentence is one of so many that they are told as one.
@@ -56,12 +58,12 @@ class Correlator:
         del messages[next(iter(messages))]
         return True
 
-    def withholds(self, about: Matter, name: str, now: float) -> bool:
+    def withholds(self, about: Matter, told: Matter, now: float) -> bool:
         """Whether an Event is one too many. It is not told then, but it is counted.
 
         Args:
             about: source and object.
-            name: of the Event.
+            told: all that the Event says.
             now: in seconds since the Unix epoch.
         """
         tokens, at = self._tokens.pop(about, (float(BURST), now))
@@ -69,12 +71,21 @@ class Correlator:
         is_spam = tokens < 1
         _remember(self._tokens, about, (tokens if is_spam else tokens - 1, now))
         if is_spam:
-            self._withheld[name] += 1
+            self._withheld[told] += 1
         return is_spam
 
-    def withheld(self, name: str) -> int:
+    def withheld(self, told: Matter) -> int:
         """How often an Event was not told since it was told last; with that, it is."""
-        return self._withheld.pop(name, 0)
+        return self._withheld.pop(told, 0)
+
+    def name(self, told: Matter) -> str:
+        """The name of the Event that said all this last; empty if none is remembered."""
+        return self._names.get(told, "")
+
+    def remember(self, told: Matter, name: str) -> None:
+        """Know the name of the Event that says this from now on."""
+        self._names.pop(told, None)
+        _remember(self._names, told, name)
 
 
 def _remember(memory: dict[Matter, Value], matter: Matter, value: Value) -> None:

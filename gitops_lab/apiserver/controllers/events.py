@@ -1,14 +1,12 @@
 """Events: what happened to an object, told in a sentence, for an hour.
 
 Source: client-go tools/record (v0.37) and the API server's `--event-ttl`. An Event that says the
-same of the same object again is counted, not written a second time. The real recorder keeps a
-cache of what it has said; here the Event's name is made from what it says, so the store itself
-remembers. What happens to Events that are many is up to a `Correlator`.
+same of the same object again is counted, not written a second time. What was said already, and what
+happens to Events that are many, is up to a `Correlator`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from math import ceil
@@ -40,7 +38,7 @@ def record(
     now: float,
     field_path: str = "",
     host: str = "",
-    correlator: Correlator | None = None,
+    correlator: Correlator,
 ) -> None:
     """Tell what happened to an object, or that it happened once more.
 
@@ -57,20 +55,24 @@ def record(
         now: the present instant, in seconds since the Unix epoch.
         field_path: the part of the object, such as `spec.containers{web}`.
         host: the node on which it happened.
-        correlator: combines Events that are similar, and withholds those that are too many.
+        correlator: knows what was told before, combines Events that are similar, and withholds
+            those that are too many.
     """
     metadata = involved["metadata"]
     uid, namespace = metadata.get("uid", ""), metadata.get("namespace") or "default"
     about = (component, host, involved["kind"], namespace, metadata["name"], uid)
-    told = "\n".join((uid, field_path, type, reason, message, component, host))
-    if correlator and correlator.combines((*about, type, reason), message, now):
-        told, message = "\n".join((uid, type, reason, component, host)), COMBINED + message
-    name = f"{metadata['name']}.{hashlib.blake2b(told.encode(), digest_size=8).hexdigest()}"
-    if correlator and correlator.withholds(about, name, now):
+    told = (*about, type, reason, field_path, message)
+    if correlator.combines((*about, type, reason), message, now):
+        told, message = (*about, type, reason), COMBINED + message
+    if correlator.withholds(about, told, now):
         return
-    times = 1 + (correlator.withheld(name) if correlator else 0)
+    times = 1 + correlator.withheld(told)
     resource = api.registry.by_kind("v1", "Event")
-    known = api.store.get(("", "events", namespace, name))
+    name = correlator.name(told)
+    known = api.store.get(("", "events", namespace, name)) if name else None
+    if known is None:
+        name = _name(metadata["name"], now, api.store.revision)
+        correlator.remember(told, name)
     at = timestamp(now)
     options = Options(field_manager=component)
     try:
@@ -109,6 +111,15 @@ def record(
         api.create(resource, event, namespace=namespace, options=options)
     except ApiError:
         return
+
+
+def _name(of: str, now: float, revision: int) -> str:
+    """A name for a new Event: later ones of the same object come after it in a list.
+
+    The real recorder puts the nanoseconds of its clock behind the name of the object. Here much
+    happens at the same instant, so the store's revision tells the nanoseconds apart.
+    """
+    return f"{of}.{int(now * 1e9) + revision:x}"
 
 
 class Expiry(Controller):
