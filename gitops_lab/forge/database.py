@@ -119,9 +119,11 @@ class Database:
             LookupError: the commit does not exist.
         """
         try:
-            with _undamaged(self._path, self._repo.git, (OSError,)):
-                tree = self._repo.commit(commit).tree.binsha
-        except (ValueError, ODBError) as error:
+            tree = self._repo.commit(commit).tree.binsha
+        except (ValueError, ODBError, OSError) as error:
+            self.close()  # Git's reader process may have died of it
+            if isinstance(error, OSError):
+                raise damaged(self._path) from error
             raise LookupError(commit) from error
         entry: Entry | None = Entry(stat.S_IFDIR, tree)
         for name in path.split("/") if path else ():
@@ -152,19 +154,16 @@ def damaged(path: Path) -> ForgeError:
 
 
 @contextmanager
-def _undamaged(
-    path: Path, git: Git, signs: tuple[type[Exception], ...] = (OSError, ValueError, ODBError)
-) -> Iterator[None]:
-    """Say in words that what was read is damaged.
+def _undamaged(path: Path, git: Git) -> Iterator[None]:
+    """Say in words that an object is damaged that must be there.
 
     Args:
         path: the repository.
         git: whose reader process may have died of it; the next question starts another.
-        signs: what damage looks like here: an object that must be there is damaged if it is not.
     """
     try:
         yield
-    except signs as error:
+    except (OSError, ValueError, ODBError) as error:
         git.clear_cache()
         raise damaged(path) from error
 
