@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers.correlation import COMBINED, Correlator
+from gitops_lab.apiserver.controllers.correlation import COMBINED, Correlator, Matter
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.store import Event
 from gitops_lab.clock import timestamp
@@ -61,7 +61,7 @@ def record(
     metadata = involved["metadata"]
     uid, namespace = metadata.get("uid", ""), metadata.get("namespace") or "default"
     about = (component, host, involved["kind"], namespace, metadata["name"], uid)
-    told = (*about, type, reason, field_path, message)
+    told: Matter = (*about, type, reason, field_path, message)
     if correlator.combines((*about, type, reason), message, now):
         told, message = (*about, type, reason), COMBINED + message
     if correlator.withholds(about, told, now):
