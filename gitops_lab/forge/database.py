@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from traceback import clear_frames
 from typing import NamedTuple
 
 from git import Git, Repo, SymbolicReference
@@ -120,8 +121,8 @@ class Database:
         """
         try:
             tree = self._repo.commit(commit).tree.binsha
-        except (ValueError, ODBError, OSError) as error:
-            self.close()  # Git's reader process may have died of it
+        except (ValueError, LookupError, ODBError, OSError) as error:
+            _restart(self._repo.git, error)
             if isinstance(error, OSError):
                 raise damaged(self._path) from error
             raise LookupError(commit) from error
@@ -159,13 +160,19 @@ def _undamaged(path: Path, git: Git) -> Iterator[None]:
 
     Args:
         path: the repository.
-        git: whose reader process may have died of it; the next question starts another.
+        git: what reads it.
     """
     try:
         yield
-    except (OSError, ValueError, ODBError) as error:
-        git.clear_cache()
+    except (OSError, ValueError, LookupError, ODBError) as error:
+        _restart(git, error)
         raise damaged(path) from error
+
+
+def _restart(git: Git, error: Exception) -> None:
+    """Let go of a reader process that may have died; the next question starts another."""
+    clear_frames(error.__traceback__)  # they hold what was not read to its end
+    git.clear_cache()
 
 
 def _printable(name: str) -> str:
