@@ -144,16 +144,18 @@ class Arm:
         self.journal.record("restored", "deployer")
         self.world.clock.wake(self._task)
 
-    def get(self, name: str) -> Object | None:
+    def get(self, name: str | ObjectKey) -> Object | None:
         """A live object, named like `Deployment/web` or `Deployment/shop/web`; None if absent."""
         return self.kubectl.get(self.key(name))
 
-    def key(self, name: str) -> ObjectKey:
+    def key(self, name: str | ObjectKey) -> ObjectKey:
         """The key of an object that is named like `Deployment/web` or `Deployment/shop/web`.
 
         Raises:
             UsageError: the name has another form, or no such kind exists.
         """
+        if isinstance(name, ObjectKey):
+            return name
         kind, _, rest = name.partition("/")
         found = next(
             (r for r in self.cluster.api.registry.all() if r.kind.lower() == kind.lower()), None
@@ -261,11 +263,11 @@ class Sandbox:
         self.deliver()
         return revision
 
-    def drift(self, name: str, patch: Mapping[str, Any] | None, *arms: str) -> None:
+    def drift(self, name: str | ObjectKey, patch: Mapping[str, Any] | None, *arms: str) -> None:
         """Edit a live object by hand, past Git, in these arms or in all.
 
         Args:
-            name: the object, such as `Deployment/web`.
+            name: the object, such as `Deployment/web`, or its key.
             patch: a JSON merge patch; None deletes the object.
             arms: the names of the arms.
         """

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gitops_lab import __version__
 from gitops_lab.cli import agent, live
-from gitops_lab.errors import LabError, of_machine
+from gitops_lab.errors import LabError, UsageError, of_machine
+from gitops_lab.state import Setup
 
 OUTPUT = Path("gitops-lab-demo")
 
@@ -54,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="one stream of commits, deployed by push and by pull: a table and a picture",
-        description="Tell one story to several arms in virtual time, and show where they part.",
+        description="Tell one story to several arms, and show where they part: in virtual time, or "
+        "live with --backend.",
     )
     demo.add_argument(
         "--arms",
@@ -65,11 +67,23 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--manifests", type=Path, metavar="DIR", help="tell the story with this folder of manifests"
     )
-    demo.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default: 1)")
+    demo.add_argument("--seed", type=int, help="same seed, same bytes (default: 1); not live")
     demo.add_argument(
         "--output", type=Path, default=OUTPUT, metavar="DIR", help=f"(default: {OUTPUT}/)"
     )
     demo.add_argument("--json", action="store_true", help="print the results as JSON, and no table")
+    live.add_backend(
+        demo,
+        "tell it live, on the wall's clock: on simulated clusters, on some made by kind for it, or "
+        "on one that a context of your kubeconfig names",
+    )
+    demo.add_argument(
+        "--pace",
+        type=float,
+        metavar="N",
+        help="live, make it N times as short: intervals, delays, chapters, and time in simulated "
+        "clusters (default: 10; 3 on real ones, which keep their time)",
+    )
     demo.set_defaults(run=run_demo)
     live.add(commands)
     agent.add(commands)
@@ -97,19 +111,52 @@ def run_demo(options: argparse.Namespace) -> int:
     from gitops_lab.sandbox import ARMS
 
     chosen = [name.strip() for name in options.arms.split(",") if name.strip()]
-    arms = list(ARMS) if chosen == ["all"] else chosen or list(demo.TWO)
+    arms = list(ARMS) if chosen == ["all"] else chosen
+    manifests, is_live = options.manifests or SHOP, options.backend is not None
+    setup = _world(options, arms)
     with ended_in_order(), table.Progress(quiet=options.json) as progress:
-        told = demo.run(
-            arms, seed=options.seed, manifests=options.manifests or SHOP, progress=progress.show
-        )
+        if is_live:
+            told = demo.run_live(setup, manifests=manifests, progress=progress.tell)
+        else:
+            seed = 1 if options.seed is None else options.seed
+            told = demo.run(setup.arms, seed=seed, manifests=manifests, progress=progress.show)
         progress.show("drawing the picture")
         paths = told.write(options.output)
     if options.json:
         print(json.dumps(told.results, indent=2, ensure_ascii=False))
         return 0
     table.show(told.measurement)
-    print("Seconds of virtual time; a dash is what did not come about while the step lasted.")
-    if "push-on-schedule" not in arms:
+    time = f"the clusters' time; {told.told['real']}" if is_live else "virtual time"
+    print(f"Seconds of {time}. A dash is what did not come about while the step lasted.")
+    if "push-on-schedule" not in told.arms and options.backend != "context":
         print("Is it the direction or the loop that makes the difference? Try --arms all.")
     print("Open", ", ".join(str(path) for path in paths))
     return 0
+
+
+def _world(options: argparse.Namespace, arms: Sequence[str]) -> Setup:
+    """What the demo's world is made of.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    from gitops_lab.experiments.demo import TWO
+
+    if options.backend is None:
+        others = ("pace", "agent", "node_image", "context", "namespace", "confirm_context")
+        for name in others:
+            if getattr(options, name):
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is about a story that is told live",
+                    fix="say with --backend on which clusters",
+                )
+        return Setup(tuple(arms or TWO))
+    if options.seed is not None:
+        raise UsageError(
+            "no seed decides what happens live",
+            fix="leave out --seed, or --backend for virtual time",
+        )
+    speeds = options.backend == "simulated"
+    pace = options.pace if options.pace is not None else 10.0 if speeds else 3.0
+    said = live.wanted(options, arms=arms, **{"speed" if speeds else "pace": pace})
+    return Setup(**{**said, "arms": tuple(said.get("arms", TWO))})

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from gitops_lab import __version__
+from gitops_lab.deployers.policy import Policy
 from gitops_lab.errors import LabError
 from gitops_lab.experiments import measure
-from gitops_lab.experiments.story import SHOP, Story
+from gitops_lab.experiments.story import SETTLING, SHOP, Story
 from gitops_lab.journal import Journal
 from gitops_lab.sandbox import ARMS, Sandbox
+from gitops_lab.state import Setup
 
 TWO = ("push-on-commit", "pull+self-heal")
 """The arms that are told apart at a glance; `ARMS` has the ones between them."""
@@ -25,14 +27,14 @@ class Demo:
     """A story that has been told.
 
     Args:
-        arms: the names of the arms, in order.
-        seed: the seed of the world.
+        arms: the policy of each arm by name, in order.
+        told: how it was told: with which seed, or live in which world.
         journal: everything that happened.
         measurement: what that comes to.
     """
 
-    arms: tuple[str, ...]
-    seed: int
+    arms: Mapping[str, Policy]
+    told: Mapping[str, Any]
     journal: Journal
     measurement: measure.Measurement
 
@@ -41,8 +43,8 @@ class Demo:
         """What `results.json` holds; docs/results.md explains it."""
         return {
             "version": __version__,
-            "seed": self.seed,
-            "arms": {name: asdict(ARMS[name].policy) for name in self.arms},
+            **self.told,
+            "arms": {name: asdict(policy) for name, policy in self.arms.items()},
             **measure.to_json(self.measurement),
         }
 
@@ -65,7 +67,9 @@ class Demo:
         ]
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            picture.save(picture.timeline(self.measurement), paths[0], source=self.digest)
+            time = "virtual time" if "seed" in self.told else "the clusters' time"
+            drawn = picture.timeline(self.measurement, time=time)
+            picture.save(drawn, paths[0], source=self.digest)
             paths[1].write_text(
                 report.render(self.results, self.measurement, self.journal, paths[0].read_bytes()),
                 encoding="utf-8",
@@ -89,18 +93,48 @@ def run(
     manifests: Path = SHOP,
     progress: Callable[[str], None] = lambda title: None,
 ) -> Demo:
-    """Tell the story.
+    """Tell the story in virtual time.
 
     Args:
         arms: names of standard arms.
         seed: every draw follows from it.
         manifests: the folder to tell it with.
-        progress: called with each chapter's title as it begins.
+        progress: called with each chapter's title when it has begun.
 
     Raises:
         UsageError: an unknown arm, or a folder that the story cannot be told with.
     """
     with Sandbox(*arms, seed=seed) as world:
+        world.run(minutes=SETTLING)
         for chapter in Story(world, manifests).tell():
             progress(chapter.title)
-        return Demo(tuple(world.arms), seed, world.journal, measure.measure(world.journal))
+            world.run(minutes=chapter.minutes)
+        policies = {name: ARMS[name].policy for name in world.arms}
+        return Demo(policies, {"seed": seed}, world.journal, measure.measure(world.journal))
+
+
+def run_live(
+    setup: Setup, *, manifests: Path = SHOP, progress: Callable[[str], None] = lambda line: None
+) -> Demo:
+    """Tell the story live, in a world of its own of which nothing remains.
+
+    Args:
+        setup: what that world is made of.
+        manifests: the folder to tell it with.
+        progress: is told what goes on, line by line.
+
+    Raises:
+        UsageError: parts that do not go together, or a folder that the story cannot be told with.
+        LabError: a cluster cannot be made, or not be removed.
+    """
+    from gitops_lab.experiments import live  # slow to import, as all that speaks HTTPS is
+
+    world = live.finished(live.tell(setup, manifests=manifests, progress=progress))
+    told = {
+        "backend": setup.backend,
+        "speed": setup.speed,
+        "pace": setup.pace,
+        "real": live.real(setup),
+    }
+    policies = {name: arm.policy for name, arm in world.arms.items()}
+    return Demo(policies, told, world.journal, measure.measure(world.journal))

@@ -173,10 +173,11 @@ def _row(
         for entry in journal
         if start <= entry.at - origin < stop and entry.actor in (arm, "forge")
     ]
-    event = next((e.at - origin for e in told if e.event in ("pushed", "edited", "restored")), None)
+    begun = next((e for e in told if e.event in ("pushed", "edited", "restored")), None)
+    event = None if begun is None else begun.at - origin
     inside = [span for span in spans if span.end > start and span.start < stop]
     last = inside[-1]
-    after = [span for span in inside if event is not None and span.end > event]
+    after = [span for span in inside if begun is not None and _tells_of(span, begun, origin)]
     before = {
         orphan
         for span in spans
@@ -202,6 +203,16 @@ def _row(
         orphans=last.orphans,
         why=_why(told, last),
     )
+
+
+def _tells_of(span: Span, begun: Entry, origin: float) -> bool:
+    """Whether a span is of the time after an event.
+
+    On the wall's clock it takes a moment until somebody sees that Git or the cluster moved. What
+    was seen before does not count. A deployer that comes back moves nothing.
+    """
+    since = span.end if begun.event == "restored" else span.start
+    return since > begun.at - origin or span.start == begun.at - origin
 
 
 def _why(told: Sequence[Entry], last: Span) -> str:

@@ -41,8 +41,13 @@ def look(span: Span) -> Look:
     return FINE if span.health == "Healthy" else ROLLING
 
 
-def timeline(measurement: Measurement) -> Figure:
-    """The timeline of a whole story."""
+def timeline(measurement: Measurement, *, time: str = "virtual time") -> Figure:
+    """The timeline of a whole story.
+
+    Args:
+        measurement: the story in numbers.
+        time: whose minutes these are.
+    """
     arms = list(measurement.spans)
     figure = Figure(figsize=(16, 3.6 + 1.15 * len(arms)), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
@@ -56,7 +61,7 @@ def timeline(measurement: Measurement) -> Figure:
     axes.set_xticks([start / 60 for _, start, _ in measurement.chapters] + [measurement.end / 60])
     axes.tick_params(axis="x", labelsize=16)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("minutes of virtual time", fontsize=16)
+    axes.set_xlabel(f"minutes of {time}", fontsize=16)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title(
         "The same commits, deployed by push and by pull", fontsize=26, loc="left", pad=14

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from gitops_lab.errors import UsageError
-from gitops_lab.model import Manifest
-from gitops_lab.sandbox import Sandbox
+from gitops_lab.forge import Repository
+from gitops_lab.model import Manifest, Object, ObjectKey
 
 SHOP = Path(__file__).parent / "shop"
 """The small application that the story is told with by default."""
 
 SETTLING = 1.5
 """Minutes before the story: an agent that is installed this instant would look at this instant."""
+
+HOTFIX = "hotfix"
+"""The tag of the image that somebody puts in by hand."""
 
 LARGEST = 4 * 1024 * 1024
 """A file that is larger, in bytes, is certainly no manifest."""
@@ -24,6 +28,50 @@ EXPENDABLE = (
     "Ingress", "NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Service",
 )  # fmt: skip
 """Kinds whose file the story rather deletes than another's, best first."""
+
+
+class Arm(Protocol):
+    """One cluster of a world, and the deployer that serves it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    def get(self, key: ObjectKey, /) -> Object | None:
+        """A live object; None if there is none."""
+
+
+class World(Protocol):
+    """Where a story happens: a sandbox in virtual time, or a live one."""
+
+    @property
+    def arms(self) -> Mapping[str, Arm]:
+        """Its arms by name."""
+
+    @property
+    def repository(self) -> Repository:
+        """The repository that all of them deploy."""
+
+    def commit(self, message: str, changes: Mapping[str, str | bytes | None], /) -> object:
+        """Commit files to the branch, and push them."""
+
+    def revert(self) -> object:
+        """Revert the branch's newest commit with a new one."""
+
+    def desired(self) -> tuple[Manifest, ...]:
+        """The objects that the branch's newest revision asks for."""
+
+    def drift(self, key: ObjectKey, patch: Mapping[str, Any], /, *arms: str) -> None:
+        """Edit a live object by hand in these arms."""
+
+    def stop(self) -> None:
+        """Take every deployer down."""
+
+    def start(self) -> None:
+        """Bring every deployer back."""
+
+    def chapter(self, title: str, /) -> None:
+        """Begin a chapter."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +94,7 @@ class Story:
         UsageError: the folder cannot be read, or the story cannot be told with it.
     """
 
-    def __init__(self, world: Sandbox, folder: Path = SHOP) -> None:
+    def __init__(self, world: World, folder: Path = SHOP) -> None:
         self.world, self.files = world, read_folder(folder)
         self.chapters = (
             Chapter("first deploy", self.deploy),
@@ -60,13 +108,15 @@ class Story:
         )
 
     def tell(self) -> Iterator[Chapter]:
-        """Live through the story; each chapter is yielded when it begins."""
-        self.world.run(minutes=SETTLING)
+        """Have one chapter happen after the other.
+
+        Each is yielded when it has begun. Whoever asks lets its minutes pass, for only they know
+        what time is; and `SETTLING` before the first.
+        """
         for chapter in self.chapters:
-            yield chapter
             self.world.chapter(chapter.title)
             chapter.happens()
-            self.world.run(minutes=chapter.minutes)
+            yield chapter
         self.world.chapter("end")
 
     def deploy(self) -> None:
@@ -82,15 +132,14 @@ class Story:
 
     def edit_by_hand(self) -> None:
         """Somebody replaces the live image, in a hurry and past Git."""
-        containers = self.workload.body["spec"]["template"]["spec"]["containers"]
         for arm in self.world.arms.values():
-            live = arm.get(self.name)
+            live = arm.get(self.workload.key)
             if live is None:
                 continue
             containers = live["spec"]["template"]["spec"]["containers"]
-            hotfix = {**containers[0], "image": with_tag(self.image, "hotfix")}
+            hotfix = {**containers[0], "image": with_tag(self.image, HOTFIX)}
             spec = {"template": {"spec": {"containers": [hotfix, *containers[1:]]}}}
-            self.world.drift(self.name, {"spec": spec}, arm.name)
+            self.world.drift(self.workload.key, {"spec": spec}, arm.name)
 
     def delete_file(self) -> None:
         """A file, with all that it declares, leaves Git."""
@@ -110,12 +159,6 @@ class Story:
         """The deployers are down, and a commit lands."""
         self.world.stop()
         self.change_image(next_version(self.image))
-
-    @property
-    def name(self) -> str:
-        """The workload, as `Sandbox.drift` wants it named."""
-        key = self.workload.key
-        return f"{key.kind}/{key.namespace}/{key.name}"
 
     @property
     def image(self) -> str:
@@ -199,6 +242,12 @@ def expendable(manifests: tuple[Manifest, ...], *, besides: Manifest) -> str:
         return max(ranks), path
 
     return min(kinds, key=cost)
+
+
+def versions(image: str) -> tuple[str, ...]:
+    """The images that the story needs if it begins with this one, but for the one nobody built."""
+    second = next_version(image)
+    return image, second, next_version(second), with_tag(image, HOTFIX)
 
 
 def with_tag(image: str, tag: str) -> str:

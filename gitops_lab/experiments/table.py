@@ -23,7 +23,7 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
-        self._status = self._console.status("making two worlds")
+        self._status = self._console.status("making the world")
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -38,6 +38,10 @@ class Progress(AbstractContextManager["Progress"]):
             self._status.update(what)
         else:
             self._console.print(f"… {what}")
+
+    def tell(self, line: str) -> None:
+        """Say what went on, in a line that stays."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 NARROW = 130
