@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+# The tests start hundreds of processes: none shall compile again what another one has.
+CACHED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode
 say = @printf '\033[1m==> %s\033[0m\n'
 
 .PHONY: help setup demo picture test lint format bench fuzz notebooks notebooks-check docs docs-serve lock clean
@@ -22,7 +24,7 @@ demo: $(VENV)/run.stamp ## Tell one story to two clusters, one pushed and one pu
 
 test: $(VENV)/test.stamp ## Run the tests
 	$(say) "Testing"
-	@$(BIN)/python -m pytest -q -n auto $(ARGS)
+	@$(CACHED) $(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/lint.stamp ## Check style, format, types and the floors of the house
 	$(say) "Checking style"
