@@ -168,7 +168,7 @@ LINES = {
         VolumeBindingMode: WaitForFirstConsumer""",
     "node node-1": """
         Roles: <none>
-        Labels: kubernetes.io/arch=amd64
+        Labels: beta.kubernetes.io/arch=amd64
         Taints: <none>
         Unschedulable: false
         MemoryPressure False

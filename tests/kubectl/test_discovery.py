@@ -84,3 +84,26 @@ def test_the_kubeconfig_is_read_and_changed(kubectl: Kubectl) -> None:
 def test_a_kind_is_explained_from_the_top(stage: Kubectl, what: str) -> None:
     told = stage(f"explain {what}")
     assert "DESCRIPTION:" in told and "metadata" in told
+
+
+def test_the_api_server_is_behind_a_service_of_its_own(stage: Kubectl) -> None:
+    told = stage("describe service kubernetes -n default")
+    assert "172.18.0.1:6443" in told
+    assert ["kubernetes", "IPv4", "6443", "172.18.0.1"] in [
+        row[:4] for row in stage.rows("get endpointslices -n default")
+    ]
+
+
+def test_the_components_are_well(stage: Kubectl) -> None:
+    warning, header, *rows = stage.rows("get componentstatuses")
+    assert warning[0] == "Warning:" and header == ["NAME", "STATUS", "MESSAGE", "ERROR"]
+    assert rows == [
+        [name, "Healthy", "ok"] for name in ("controller-manager", "etcd-0", "scheduler")
+    ]
+
+
+def test_a_machine_has_ids_of_its_own(stage: Kubectl) -> None:
+    told = stage("describe node node-1") + stage("describe node node-2")
+    for kind in ("Machine ID:", "System UUID:", "Boot ID:"):
+        found = {line.split()[-1] for line in told.splitlines() if line.strip().startswith(kind)}
+        assert len(found) == 2, kind

@@ -17,6 +17,11 @@ NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 PROVISIONER = "rancher.io/local-path"
 """Who makes the volumes of the default StorageClass `standard`."""
 
+ADDRESS, PORT = "172.18.0.1", 6443
+"""Where the API server itself is, in the network of the nodes: behind the Service `kubernetes`."""
+
+_COMPONENTS = ("controller-manager", "etcd-0", "scheduler")
+
 _OPTIONS = Options(field_manager="kube-apiserver")
 
 _CLASSES = (
@@ -36,6 +41,8 @@ _CLASSES = (
 
 def bootstrap(api: Api) -> None:
     """Create the namespaces, the Service and the classes of every cluster, unless they are there.
+
+    From then on the statuses of the cluster's components are told as well.
 
     Nodes come with the kubelet, the ServiceAccount of each namespace with its controller.
     """
@@ -64,8 +71,37 @@ def bootstrap(api: Api) -> None:
             },
             "spec": {
                 "clusterIP": "10.96.0.1",
-                "ports": [{"name": "https", "port": 443, "targetPort": 6443}],
+                "ports": [{"name": "https", "port": 443, "targetPort": PORT}],
             },
+        },
+    )
+    ports = [{"name": "https", "port": PORT, "protocol": "TCP"}]
+    _create(
+        api,
+        {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+            },
+            "subsets": [{"addresses": [{"ip": ADDRESS}], "ports": ports}],
+        },
+    )
+    _create(
+        api,
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [ADDRESS], "conditions": {"ready": True}}],
+            "ports": ports,
         },
     )
     _create(
@@ -79,6 +115,17 @@ def bootstrap(api: Api) -> None:
             "volumeBindingMode": "WaitForFirstConsumer",
         },
     )
+    api.computed["", "componentstatuses"] = lambda namespace: list(map(_healthy, _COMPONENTS))
+
+
+def _healthy(component: str) -> Object:
+    """The ComponentStatus of a part of the cluster: whoever can ask finds all of them at work."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ComponentStatus",
+        "metadata": {"name": component},
+        "conditions": [{"type": "Healthy", "status": "True", "message": "ok"}],
+    }
 
 
 def _create(api: Api, body: Object) -> None:

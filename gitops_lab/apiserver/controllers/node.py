@@ -5,7 +5,9 @@ Source: Kubernetes 1.37, pkg/kubelet/nodestatus. That it still lives is told by 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+from uuid import UUID
 
 from gitops_lab.apiserver.controllers.status import condition
 from gitops_lab.clock import timestamp
@@ -39,7 +41,13 @@ def new_node(number: int) -> Object:
         "kind": "Node",
         "metadata": {
             "name": name,
+            "annotations": {
+                "node.alpha.kubernetes.io/ttl": "0",
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+            },
             "labels": {
+                "beta.kubernetes.io/arch": "amd64",
+                "beta.kubernetes.io/os": "linux",
                 "kubernetes.io/arch": "amd64",
                 "kubernetes.io/hostname": name,
                 "kubernetes.io/os": "linux",
@@ -87,17 +95,23 @@ def node_status(node: Object, number: int, now: float) -> dict[str, Any]:
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": {
             "architecture": "amd64",
-            "bootID": "",
+            "bootID": str(_own_id(node, "boot")),
             "containerRuntimeVersion": "containerd://2.2.0",
             "kernelVersion": "simulated",
             "kubeProxyVersion": "",
             "kubeletVersion": VERSION,
-            "machineID": "",
+            "machineID": _own_id(node, "machine").hex,
             "operatingSystem": "linux",
             "osImage": "simulated by gitops-lab",
-            "systemUUID": "",
+            "systemUUID": str(_own_id(node, "system")),
         },
     }
+
+
+def _own_id(node: Object, of: str) -> UUID:
+    """What a machine is known by beside its name: made of its Node's uid, so that it stays."""
+    told = f"{of} of {node['metadata']['uid']}"
+    return UUID(bytes=hashlib.blake2b(told.encode(), digest_size=16).digest())
 
 
 def host_ip(number: int) -> str:
