@@ -18,6 +18,9 @@ from gitops_lab.journal import Pen
 from gitops_lab.model import Manifest, Object, ObjectKey, split_api_version
 from gitops_lab.ports import Cluster, Source
 
+REVISIONS = 32
+"""How many old revisions an observer remembers, for a deployer that may be that far behind."""
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -95,6 +98,7 @@ class Observer:
         If that does not render, nobody can say what Git wants, and no cluster is in sync with it.
         """
         before, self.fault = self.head, ""
+        self._let_go()
         try:
             revision = self.source.head()
             self.head = str(revision)
@@ -108,6 +112,14 @@ class Observer:
             return
         self.wanted[self.head] = manifests
         self.wanted_once |= {m.key: split_api_version(m.body["apiVersion"])[1] for m in manifests}
+
+    def _let_go(self) -> None:
+        """Forget old revisions, except for what is deployed: somebody may push for days."""
+        needed = ("", self.head, self.deployer.applied)
+        old = [revision for revision in self.wanted if revision not in needed]
+        for revision in old[:-REVISIONS]:
+            for manifest in self.wanted.pop(revision):
+                self._compared.pop((revision, manifest.key), None)
 
     def changed(self, key: ObjectKey) -> None:
         """A live object changed; what was known of it is forgotten."""

@@ -21,9 +21,10 @@ from git.objects.fun import tree_entries_from_data
 
 from gitops_lab.errors import ForgeError
 from gitops_lab.forge.command import environment, without_surroundings
+from gitops_lab.forge.kept import Kept
 
-CACHED = 2048
-"""Trees, and blobs, that are remembered. Git never changes one, so none ever gets stale."""
+CACHED, ROOM = 2048, 16 << 20
+"""Trees, and bytes of files, that are remembered. Git never changes them: none ever gets stale."""
 
 
 class Entry(NamedTuple):
@@ -80,18 +81,17 @@ class Database:
         # Closures that do not know `self`: a cycle would keep Git's reader process alive.
         objects, git = self._repo.odb, self._repo.git
 
-        def content(sha: bytes) -> bytes:
-            with _undamaged(path, git):
-                data: bytes = objects.stream(sha).read()
-            return data
-
         def folder(sha: bytes) -> Folder:
             with _undamaged(path, git):
-                entries = tree_entries_from_data(content(sha))
+                entries = tree_entries_from_data(objects.stream(sha).read())
             return {_printable(name): Entry(mode, id) for id, mode, name in entries}
 
-        self.content = lru_cache(CACHED)(content)
+        self._contents: Kept[bytes, bytes] = Kept(ROOM, len)
         self._folder = lru_cache(CACHED)(folder)
+
+    def content(self, sha: bytes) -> bytes:
+        """The content of a file, by the hash of its blob."""
+        return self._contents.get(sha, self._content)
 
     def close(self) -> None:
         """Let go of Git's reader process; the next question starts another."""
@@ -143,6 +143,11 @@ class Database:
                 yield from self.walk(entry, f"{prefix}{name}/")
             else:
                 yield prefix + name, entry
+
+    def _content(self, sha: bytes) -> bytes:
+        with _undamaged(self._path, self._repo.git):
+            data: bytes = self._repo.odb.stream(sha).read()
+        return data
 
 
 def damaged(path: Path) -> ForgeError:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitops_lab.errors import ForgeError, SourceError
 from gitops_lab.forge.command import GitFailed, git, require_git
 from gitops_lab.forge.commits import LEARNER, Commit, Edit, checked_path, identity, write
+from gitops_lab.forge.kept import Kept
 from gitops_lab.forge.spool import Spool
 from gitops_lab.model import Artifact, Revision
 
@@ -38,7 +38,8 @@ CONFIGURATION = f"""\
 \tauto = false
 """
 
-KEPT_ARTIFACTS = 256
+ROOM, ENTRY = 16 << 20, 128
+"""Bytes of artifacts that are remembered, and how many a file takes beside its content."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -127,7 +128,7 @@ class Repository:
         self.spool = Spool(self.path.with_name(f"{path.name}.spool"), self.name)
         self._now = now
         self._database = Database(self.path)
-        self._artifacts: OrderedDict[tuple[Revision, str], Artifact] = OrderedDict()
+        self._artifacts: Kept[tuple[Revision, str], Artifact] = Kept(ROOM, _size)
 
     @property
     def url(self) -> str:
@@ -327,17 +328,12 @@ class Repository:
         Raises:
             SourceError: the commit does not exist (any more), or has no such folder.
         """
-        place = (revision, folder)
-        if place not in self._artifacts:
-            self._artifacts[place] = self._fetch(revision, folder)
-            if len(self._artifacts) > KEPT_ARTIFACTS:
-                self._artifacts.popitem(last=False)
-        self._artifacts.move_to_end(place)
-        return self._artifacts[place]
+        return self._artifacts.get((revision, folder), self._fetch)
 
     # -- how it is done -------------------------------------------------------------------------
 
-    def _fetch(self, revision: Revision, folder: str) -> Artifact:
+    def _fetch(self, place: tuple[Revision, str]) -> Artifact:
+        revision, folder = place
         files: dict[str, bytes] = {}
         links: dict[str, str] = {}
         digest = hashlib.sha256()
@@ -394,3 +390,8 @@ class Repository:
     def _push(self, commit: str, branch: str) -> None:
         """Push to the repository from itself: Git receives it, and runs hooks, as from afar."""
         git("push", "--quiet", ".", f"{commit}:refs/heads/{branch}", cwd=self.path)
+
+
+def _size(artifact: Artifact) -> int:
+    """About how much memory it takes, in bytes."""
+    return sum(ENTRY + len(content) for content in artifact.files.values())
