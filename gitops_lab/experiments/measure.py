@@ -186,6 +186,9 @@ def _row(
     }
     done = [span for span in after if span.in_sync and before.issuperset(span.orphans)]
 
+    # An agent in a pod of a real cluster does not write in this journal what it decides.
+    is_elsewhere = any(e.actor == arm and e.data.get("elsewhere") for e in journal)
+
     def since_event(reached: Iterable[Span]) -> float | None:
         first = next(iter(reached), None)
         return None if first is None or event is None else max(first.start - event, 0.0)
@@ -201,7 +204,7 @@ def _row(
             min(span.end, stop) - max(span.start, start) for span in inside if span.drifted
         ),
         orphans=last.orphans,
-        why=_why(told, last),
+        why=_why(told, last, is_elsewhere=is_elsewhere),
     )
 
 
@@ -215,7 +218,7 @@ def _tells_of(span: Span, begun: Entry, origin: float) -> bool:
     return since > begun.at - origin or span.start == begun.at - origin
 
 
-def _why(told: Sequence[Entry], last: Span) -> str:
+def _why(told: Sequence[Entry], last: Span, *, is_elsewhere: bool) -> str:
     missed = next((entry.why for entry in told if entry.event == "missed"), "")
     if not last.in_sync or last.health != "Healthy":
         return missed or last.why
@@ -225,7 +228,7 @@ def _why(told: Sequence[Entry], last: Span) -> str:
         e for e in told if e.event == "decided" and e.data["act"] and e.data["action"] != "skipped"
     ]
     if not acted:
-        return "nothing to do"
+        return "what it did stands in the agent's own log" if is_elsewhere else "nothing to do"
     if len(acted) == 1:
         return f"{acted[0].data['action']} {acted[0].subject}"
     counts = Counter(str(entry.data["action"]) for entry in acted)

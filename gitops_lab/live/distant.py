@@ -63,7 +63,7 @@ class Distant:
         if told not in (self._reported, ("", "")):
             self._reported = told
             state = "success" if status.get("ready") == "True" else "failure"
-            self._journal.record("reported", *told, state=state)
+            self._journal.record("reported", *told, state=state, elsewhere=True)
 
     def notify(self, revision: Revision) -> None:
         """Nobody tells it: it looks by itself."""

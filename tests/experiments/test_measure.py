@@ -63,6 +63,31 @@ def test_a_deletion_is_applied_when_no_new_orphan_is_left() -> None:
     assert measure(story).rows[1].applied_after == 30
 
 
+def test_what_was_seen_before_an_event_does_not_count_after_it() -> None:
+    """On the wall's clock it takes a moment until somebody sees that Git moved."""
+    story = [
+        observed(0, in_sync=True),
+        Entry(0, "story", "chapter", "upgrade"),
+        Entry(1, "forge", "pushed", "abc"),
+        observed(1.5, in_sync=False),
+        observed(20, in_sync=True, health="Progressing"),
+        observed(30, in_sync=True),
+        Entry(60, "story", "chapter", "back again"),
+        Entry(61, "pull", "restored", "deployer"),
+        Entry(90, "story", "chapter", "end"),
+    ]
+    upgrade, back = measure(story).rows
+    assert (upgrade.applied_after, upgrade.healthy_after) == (19, 29)
+    assert back.applied_after == 0  # a deployer that comes back moves nothing
+
+
+def test_of_an_agent_that_writes_elsewhere_nobody_says_that_it_did_nothing() -> None:
+    told = Entry(40, "pull", "reported", "abc", "applied and healthy", {"elsewhere": True})
+    assert {row.why for row in measure([*STORY[:6], told, *STORY[6:10]]).rows} == {
+        "what it did stands in the agent's own log"
+    }
+
+
 def test_drift_across_a_chapter_boundary_is_counted_in_both() -> None:
     story = [
         Entry(0, "story", "chapter", "a"),

@@ -28,7 +28,8 @@ from tests.cluster.standins.pods import Pods
 LIFE = 600.0
 """How long the process lives at most, in seconds."""
 
-SPEED = 20.0
+SPEED = float(os.environ.get("STANDINS_SPEED", "20"))
+"""How many times as fast time passes in the cluster."""
 
 
 async def serve(name: str, folder: Path, labels: list[dict[str, str]]) -> None:
@@ -86,7 +87,7 @@ async def serve(name: str, folder: Path, labels: list[dict[str, str]]) -> None:
     while not running.done() and folder.exists() and loop.time() < end:
         pods.look()
         await asyncio.wait([running], timeout=0.2)
-    pods.end()
+    await asyncio.to_thread(pods.end)
     running.cancel()
     await asyncio.wait([running])
     for server in servers:

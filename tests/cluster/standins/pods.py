@@ -38,9 +38,14 @@ class Pods:
         self._kubelet = cluster.connect(Credentials("kubelet", inside=True))
         self._folder, self._access = folder, access
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._ending: list[subprocess.Popen[bytes]] = []
 
     def look(self) -> None:
-        """Start what should run, and end what should not."""
+        """Start what should run, and end what should not.
+
+        It waits for nobody: an agent that ends may wait for an answer of this very process.
+        """
+        self._ending = [process for process in self._ending if process.poll() is None]
         wanted = {
             pod["metadata"]["uid"]: pod
             for pod in self._kubelet.list("", "Pod")
@@ -56,9 +61,15 @@ class Pods:
                 self._running[uid] = self._start(uid, pod)
 
     def end(self) -> None:
-        """End all of them."""
+        """End all of them, and wait for it."""
         for uid in [*self._running]:
             self._end(uid)
+        for process in self._ending:
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _start(self, uid: str, pod: Object) -> subprocess.Popen[bytes]:
         folder = self._folder / uid
@@ -90,8 +101,4 @@ class Pods:
     def _end(self, uid: str) -> None:
         process = self._running.pop(uid)
         process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        self._ending.append(process)
