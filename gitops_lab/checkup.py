@@ -194,7 +194,7 @@ def _git() -> Finding:
     try:
         require_git()
     except LabError as error:
-        return Finding(error.what, False, error.fix)
+        return Finding(error.what, False, _sentence(error.fix))
     return Finding(f"git {MINIMUM[0]}.{MINIMUM[1]} or later", True)
 
 

@@ -62,6 +62,13 @@ def test_every_fault_has_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(finding.cure for finding in faults)
 
 
+def test_git_is_asked_for_in_a_sentence(laptop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (laptop / "git").unlink(missing_ok=True)
+    monkeypatch.setenv("PATH", str(laptop))
+    (git,) = [f for f in findings() if "git is not" in f.what]
+    assert git.is_needed and git.cure.startswith("Install git") and git.cure.endswith(".")
+
+
 def test_without_kind_or_an_engine_it_is_told_how_to_get_them(
     laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

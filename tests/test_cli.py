@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitops_lab import __version__
-from gitops_lab.cli import main
+from gitops_lab.cli import main, parser
 
 ROOT = Path(__file__).parents[1]
 
@@ -156,3 +156,16 @@ def test_whoever_stops_following_the_logs_is_told_nothing(
     monkeypatch.setattr("gitops_lab.cli.logs.entries", interrupted)
     assert main(["logs"]) == 130
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["exec", "deploy/web", "--", "wget", "-qO-", "http://web/"],
+        ["--name", "shop", "get", "pods", "-A"],
+        ["--help"],
+        [],
+    ],
+)
+def test_everything_goes_to_kubectl_as_it_stands(arguments: list[str]) -> None:
+    assert parser().parse_args(["kubectl", *arguments]).arguments == arguments

@@ -80,7 +80,7 @@ def add(commands: Any) -> None:
         "For your shell: export KUBECONFIG=$(gitops-lab kubeconfig). Your own stays as it is.",
     )
     config.add_argument("arm", nargs="?", metavar="ARM", help="one with this cluster alone")
-    # No prefix starts an option here: everything goes to kubectl as it stands.
+    # No prefix starts an option here: everything goes to kubectl as it stands, `--` as well.
     kubectl = commands.add_parser(
         "kubectl",
         help="run your kubectl with the sandbox's kubeconfig",
@@ -88,7 +88,7 @@ def add(commands: Any) -> None:
         prefix_chars="\0",
         add_help=False,
     )
-    kubectl.add_argument("arguments", nargs="*", metavar="ARGS")
+    kubectl.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
     kubectl.set_defaults(run=run_kubectl)
     url = command("git-url", run_git_url, "print the repository's address")
     url.add_argument("--folder", action="store_true", help="by the file system, not by HTTPS")
