@@ -4,30 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Any, Protocol
 
 from gitops_lab.agent.manifests import agent
 from gitops_lab.apiserver.auth.grants import deployer_rights
 from gitops_lab.apiserver.auth.kubeconfig import write
 from gitops_lab.apiserver.auth.users import split_account
+from gitops_lab.clock import WallClock
 from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
-from gitops_lab.forge import GitSource
+from gitops_lab.forge import GitSource, Repository
+from gitops_lab.journal import Journal
 from gitops_lab.live.cluster import ArmCluster, LiveCluster
 from gitops_lab.live.distant import Distant
+from gitops_lab.live.git import LiveGit
 from gitops_lab.live.local import Local
 from gitops_lab.live.metrics import ArmMetrics
 from gitops_lab.live.storage import Storage
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.observer import Observer
 from gitops_lab.sandbox import BRANCH, LEARNER, OBSERVER, ArmDescription, status_line
-
-if TYPE_CHECKING:
-    from gitops_lab.live.world import LiveWorld
+from gitops_lab.state import Setup
 
 GLANCE, SHORTEST = 2.0, 0.5
 """Time between two looks at a cluster that tells nobody of its changes, in seconds on the wall: as
 a rule, and where the pace is fast at least."""
+
+
+class World(Protocol):
+    """What an arm needs of the sandbox that it is a part of."""
+
+    setup: Setup
+    clock: WallClock
+    journal: Journal
+    repository: Repository
+    git: LiveGit
+
+    def open_repository(self) -> Repository:
+        """The repository, read independently of anybody else who reads it."""
+
+    def random(self, name: str) -> Random:
+        """A source of draws of its own for each part."""
 
 
 class LiveArm:
@@ -41,7 +59,7 @@ class LiveArm:
     """
 
     def __init__(
-        self, description: ArmDescription, cluster: ArmCluster, world: LiveWorld, *, inside: bool
+        self, description: ArmDescription, cluster: ArmCluster, world: World, *, inside: bool
     ) -> None:
         self.name, self.cluster, self.world = description.name, cluster, world
         # Fetching takes the time that it takes.
