@@ -11,7 +11,7 @@ from gitops_lab.apiserver.applications import Applications
 from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
 from gitops_lab.apiserver.resources import Resource
-from gitops_lab.apiserver.store import Event, Store
+from gitops_lab.apiserver.store import Store
 from gitops_lab.apiserver.validating import ValidatingAdmission
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import Object, ObjectKey, copied, join_api_version
@@ -46,6 +46,7 @@ class SimulatedCluster:
         self.name = name
         self.reachable = True
         """Whether the address outside the cluster answers; the one inside always does."""
+        self._listeners: list[Callable[[ObjectKey], None]] = []
         self.api = Api(now=clock.now, rng=random, store=store)
         bootstrap(self.api)
         self.api.reviews.append(ValidatingAdmission(self.api))
@@ -55,22 +56,43 @@ class SimulatedCluster:
         self.applications = Applications(self.api, self.controllers.kubelet, now=clock.now)
         """What runs in its pods."""
         self.controllers.step(clock.now())  # nodes join before anybody asks for a pod
+        self.api.store.subscribe(lambda event: self._tell(ObjectKey.of(event.object)))
 
     def step(self, now: float) -> float | None:
         """Let every controller and node do what is due; when the next thing is due."""
         return self.controllers.step(now)
+
+    def disconnect_node(self, name: str) -> None:
+        """Cut a node off from the rest of the cluster, as a drawn cable does.
+
+        What runs there runs on, but nobody reaches it. After a while the node is taken for lost,
+        and later its pods are given up (see `controllers.nodelifecycle`).
+
+        Raises:
+            ApiError: 404: there is no such node.
+        """
+        self.controllers.disconnect_node(name)
+        self._tell(ObjectKey("", "Node", "", name))
+
+    def reconnect_node(self, name: str) -> None:
+        """End that; a node that is not cut off is no error."""
+        self.controllers.reconnect_node(name)
+        self._tell(ObjectKey("", "Node", "", name))
 
     def connect(self, credentials: Credentials) -> SimulatedConnection:
         """The Cluster port, for the holder of these credentials."""
         return SimulatedConnection(self, credentials)
 
     def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
-        """Tell a listener the key of each object that is created, changed or deleted."""
+        """Tell a listener the key of each object that is created, changed or deleted.
 
-        def tell(event: Event) -> None:
-            listener(ObjectKey.of(event.object))
+        Also that of a node that is cut off, or no longer.
+        """
+        self._listeners.append(listener)
 
-        self.api.store.subscribe(tell)
+    def _tell(self, key: ObjectKey) -> None:
+        for listener in self._listeners:
+            listener(key)
 
 
 class SimulatedConnection:

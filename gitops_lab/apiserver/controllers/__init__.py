@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from gitops_lab.apiserver import refusals
 from gitops_lab.apiserver.api import Api
 from gitops_lab.apiserver.controllers.aggregation import ClusterRoleAggregation
 from gitops_lab.apiserver.controllers.autoscaler import Autoscalers
@@ -24,6 +25,7 @@ from gitops_lab.apiserver.controllers.job import Jobs
 from gitops_lab.apiserver.controllers.kubelet import Kubelet
 from gitops_lab.apiserver.controllers.loop import Controller, Loop
 from gitops_lab.apiserver.controllers.namespace import Namespaces
+from gitops_lab.apiserver.controllers.nodelifecycle import NodeLifecycle, TaintEviction
 from gitops_lab.apiserver.controllers.policies import PolicyStatus
 from gitops_lab.apiserver.controllers.provisioner import LocalPaths
 from gitops_lab.apiserver.controllers.quota import ResourceQuotas
@@ -59,7 +61,8 @@ class Controllers(Loop):
             api, indexes, images=Catalogue() if images is None else images, rng=rng, nodes=nodes
         )
         Figures(api, usage=self.kubelet.usages)
-        Heartbeats(api, machines=self.kubelet.machines)
+        self._heartbeats = Heartbeats(api, machines=self.kubelet.machines)
+        self._lifecycle = NodeLifecycle(api, indexes, is_silent=self.kubelet.is_cut_off)
         super().__init__(
             api,
             [  # they take turns in this order
@@ -74,6 +77,8 @@ class Controllers(Loop):
                 Volumes(api, indexes),
                 LocalPaths(api, indexes),
                 VolumeProtection(api, indexes),
+                self._lifecycle,
+                TaintEviction(api, indexes),
                 Scheduler(api, indexes),
                 self.kubelet,
                 EndpointSlices(api, indexes, rng=rng),
@@ -84,6 +89,26 @@ class Controllers(Loop):
                 Expiry(api, indexes),
             ],
         )
+
+    def disconnect_node(self, name: str) -> None:
+        """Cut a node off from the cluster; what follows from that takes its time.
+
+        Raises:
+            ApiError: 404: there is no such node.
+        """
+        if self.kubelet.is_cut_off(name):
+            return
+        if name not in self.kubelet.machines():
+            raise refusals.not_found("", "nodes", name)
+        self._heartbeats.renew()
+        self._heartbeats.report()
+        self.kubelet.cut_off(name)
+        self.look_again(self._lifecycle, [("", name)])
+
+    def reconnect_node(self, name: str) -> None:
+        """Let a node take part in the cluster again; one that does already is no error."""
+        self.look_again(self.kubelet, self.kubelet.reconnect(name))
+        self.look_again(self._lifecycle, [("", name)])
 
 
 def workloads(api: Api, indexes: Indexes) -> Sequence[Controller]:

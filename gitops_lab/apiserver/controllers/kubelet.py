@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
 from gitops_lab.apiserver.controllers.container import Container, Surroundings
-from gitops_lab.apiserver.controllers.correlation import Correlator
 from gitops_lab.apiserver.controllers.environment import environment, files, missing_volume
 from gitops_lab.apiserver.controllers.figures import MEBIBYTE
 from gitops_lab.apiserver.controllers.images import Behaviour, Catalogue, parse
@@ -31,7 +30,8 @@ from gitops_lab.apiserver.controllers.pod_status import (
     pod_status,
 )
 from gitops_lab.apiserver.controllers.process import Process
-from gitops_lab.apiserver.controllers.status import write_status
+from gitops_lab.apiserver.controllers.recorder import Recorder
+from gitops_lab.apiserver.controllers.status import condition, write_status
 from gitops_lab.apiserver.store import Event
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
@@ -69,7 +69,7 @@ class Kubelet(Controller):
         self, api: Api, indexes: Indexes, *, images: Catalogue, rng: Random, nodes: int = 1
     ) -> None:
         super().__init__(api, indexes)
-        self._correlator = Correlator()
+        self._record = Recorder(api, MANAGER)
         self.images = images
         self._rng = rng
         self._pods = api.registry.by_kind("v1", "Pod")
@@ -80,6 +80,7 @@ class Kubelet(Controller):
         self._addresses: dict[str, tuple[dict[str, str], int]] = {}
         self._lives: dict[Item, Life] = {}
         self._waiting: dict[Item, None] = {}
+        self._cut_off: dict[str, None] = {}
         known = [event.object for event in existing(api.store, "", "nodes")]
         for node in known:
             if number := number_of(node):
@@ -115,7 +116,8 @@ class Kubelet(Controller):
         if life is not None and (pod is None or pod["metadata"]["uid"] != life.uid):
             self._forget(item, life)
             life = None
-        if pod is None or pod["spec"].get("nodeName") not in self._disks:
+        node = None if pod is None else pod["spec"].get("nodeName")
+        if pod is None or node not in self._disks or node in self._cut_off:
             return None
         if "deletionTimestamp" in pod["metadata"]:
             return self._terminate(item, pod, life, now)
@@ -142,7 +144,7 @@ class Kubelet(Controller):
         """What runs in a pod: its containers that do, sidecars last; none if there is no pod."""
         life = self._lives.get((namespace, name))
         pod = self.api.store.get(("", "pods", namespace, name))
-        if life is None or pod is None:
+        if life is None or pod is None or life.node in self._cut_off:
             return []
         return [self._process(pod, life, each) for each in life.main + life.init if each.is_running]
 
@@ -169,14 +171,30 @@ class Kubelet(Controller):
         )
 
     def machines(self) -> list[str]:
-        """The nodes whose machines are there."""
-        return list(self._disks)
+        """The nodes whose machines are there and can be reached."""
+        return [name for name in self._disks if name not in self._cut_off]
+
+    def is_cut_off(self, node: str) -> bool:
+        """Whether a node's machine cannot be reached."""
+        return node in self._cut_off
+
+    def cut_off(self, node: str) -> None:
+        """Cut a machine off: what runs there runs on, but nobody hears of it or reaches it."""
+        self._cut_off[node] = None
+
+    def reconnect(self, node: str) -> list[Item]:
+        """End that; what its kubelet has to look at now."""
+        self._cut_off.pop(node, None)
+        pods = [pod["metadata"] for pod in self._by_node.get(node)]
+        return [("", node), *((pod["namespace"], pod["name"]) for pod in pods)]
 
     def usages(self, namespace: str, name: str) -> dict[str, tuple[float | None, float | None]]:
         """Millicores and bytes that each container uses that runs; None where undeclared."""
         life = self._lives.get((namespace, name))
+        if life is None or life.node in self._cut_off:
+            return {}
         used = {}
-        for each in life.containers if life is not None else ():
+        for each in life.containers:
             if each.is_running:
                 behaviour = self.images.behaviour(each.spec["image"])
                 memory = behaviour.memory
@@ -257,7 +275,7 @@ class Kubelet(Controller):
             self._waiting[item] = None
         else:
             self._waiting.pop(item, None)
-        now_in = phase(life, pod["spec"].get("restartPolicy", "Always"))
+        now_in = phase(life)
         self._report(pod, life, now, now_in)
         ends = life.started + deadline if deadline is not None else None
         return min((each for each in (due, ends) if each is not None), default=None)
@@ -354,20 +372,6 @@ class Kubelet(Controller):
         self._addresses[life.node][0].pop(life.uid, None)
 
     def _surroundings(self, pod: Object, life: Life, now: float) -> Surroundings:
-        def tell(reason: str, message: str, type: str = "Normal", *, field_path: str = "") -> None:
-            events.record(
-                self.api,
-                pod,
-                reason=reason,
-                message=message,
-                type=type,
-                component=MANAGER,
-                correlator=self._correlator,
-                now=now,
-                field_path=field_path,
-                host=life.node,
-            )
-
         def read(container: Mapping[str, Any]) -> dict[str, str]:
             status = {"podIP": life.ip, "hostIP": life.host_ip}
             return environment(self.api.store, {**pod, "status": status}, container)
@@ -379,7 +383,7 @@ class Kubelet(Controller):
             self.images,
             self._disks[life.node],
             self._rng,
-            tell,
+            partial(self._record, pod, now, host=life.node),
             read,
         )
 
@@ -402,9 +406,16 @@ class Kubelet(Controller):
         node = self.api.store.get(("", "nodes", "", name))
         if node is None:
             self._disks.pop(name, None)  # the machine is gone, and its images with it
+            self._cut_off.pop(name, None)
             return
-        number = self._number(name)
-        write_status(self.api, self._nodes, node, node_status(node, number, now), manager=MANAGER)
+        if name in self._cut_off:
+            return
+        status = node_status(node, self._number(name), now)
+        before = condition(node.get("status"), "Ready")
+        write_status(self.api, self._nodes, node, status, manager=MANAGER)
+        if before is not None and before["status"] != "True":
+            text = f"Node {name} status is now: NodeReady"
+            self._record(node, now, "NodeReady", text, host=name)
 
     def _number(self, name: str) -> int:
         self._disks.setdefault(name, {})

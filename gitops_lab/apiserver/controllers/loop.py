@@ -108,6 +108,11 @@ class Loop:
             heapq.heappop(heap)  # replaced since by another instant
         return heap[0][0] if heap else None
 
+    def look_again(self, controller: Controller, items: Iterable[Item]) -> None:
+        """Call a controller to reconcile objects, though no event has told of them."""
+        for item in items:
+            self._enqueue(self.controllers.index(controller), item)
+
     def _see(self, event: Event) -> None:
         for place in self._listeners(event.key[:2]):
             for item in self.controllers[place].keys(event):
