@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -54,7 +53,8 @@ class Shell:
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.told("status", "--json"))
+        """What `status --json` prints, without a process for each question."""
+        found: dict[str, Any] = self.state.ask("status")
         return found
 
     def arm(self, name: str) -> dict[str, Any]:
