@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pods: needs nodes that run pods")
     config.addinivalue_line("markers", "users: it matters who asks, which HTTPS alone knows")
+    config.addinivalue_line("markers", "stream: of what HTTPS alone tells in a watch")
 
 
 @pytest.fixture

@@ -130,8 +130,8 @@ def of_a_kubeconfig(options: Any, folder: Path) -> Iterator[Subject]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
-        users = metafunc.definition.get_closest_marker("users")
-        ours = ["https"] if users else ["in-process", "https"]
+        markers = {mark.name for mark in metafunc.definition.iter_markers()}
+        ours = ["https"] if markers & {"users", "stream"} else ["in-process", "https"]
         yours = ["kubeconfig"] if metafunc.config.option.kubeconfig else []
         metafunc.parametrize("subject", [*ours, *yours], indirect=True)
 

@@ -240,9 +240,9 @@ class Rest:
         return self._ask("GET", self._path(place), limit=str(limit or ""), **query)
 
     def events(
-        self, place: str, *, since: str, labels: str = "", fields: str = ""
+        self, place: str, *, since: str, labels: str = "", fields: str = "", **more: str
     ) -> Sequence[dict[str, Any]]:
-        query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": since}
+        query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": since, **more}
         data = self._data("GET", self._path(place), watch="true", timeoutSeconds="1", **query)
         return [json.loads(line) for line in data.splitlines()]
 

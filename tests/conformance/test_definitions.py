@@ -272,3 +272,62 @@ def test_objects_go_with_their_definition(subject: Subject, books: Books) -> Non
     books.requests.create(DEFINITIONS, books.definition())
     subject.until(lambda: served(books), "books are served again")
     assert names(books.requests.list(books.place)) == []
+
+
+# -- Rules of one's own ----------------------------------------------------------------------------
+
+RULES: Any = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string", "maxLength": 20},
+        "pages": {
+            "type": "integer",
+            "x-kubernetes-validations": [
+                {"rule": "self >= oldSelf", "message": "pages are never torn out"}
+            ],
+        },
+        "read": {"type": "integer"},
+    },
+    "x-kubernetes-validations": [
+        {
+            "rule": "!has(self.read) || self.read <= self.pages",
+            "messageExpression": "'there are but %d pages'.format([self.pages])",
+            "reason": "FieldValueForbidden",
+            "fieldPath": ".read",
+        },
+        {"rule": "has(oldSelf.title) == has(self.title)", "message": "a title stays"},
+    ],
+}
+
+
+@pytest.fixture
+def ruled(subject: Subject, undefined: Books) -> Iterator[Books]:
+    """Books with rules in CEL."""
+    subject.requests.create(DEFINITIONS, undefined.definition(RULES))
+    subject.until(lambda: served(undefined), "books are served")
+    yield undefined
+    subject.requests.delete(DEFINITIONS, undefined.name)
+
+
+def test_a_rule_is_told_with_its_message_its_reason_and_its_field(ruled: Books) -> None:
+    with refused(422, "Invalid", "Forbidden: there are but 5 pages", field="spec.read"):
+        ruled.create(pages=5, read=6)
+    assert ruled.create(pages=5, read=5)["spec"]["read"] == 5
+
+
+def test_a_rule_of_transitions_holds_from_the_first_change_on(ruled: Books) -> None:
+    ruled.create(pages=5)
+    assert ruled.requests.patch(ruled.place, "a", {"spec": {"pages": 6}})["spec"]["pages"] == 6
+    with refused(422, "Invalid", "pages are never torn out", field="spec.pages"):
+        ruled.requests.patch(ruled.place, "a", {"spec": {"pages": 4}})
+    with refused(422, "Invalid", "a title stays", field="spec"):
+        ruled.requests.patch(ruled.place, "a", {"spec": {"title": None}})
+
+
+def test_a_rule_that_cannot_be_compiled_is_refused(undefined: Books) -> None:
+    spec = {**RULES, "x-kubernetes-validations": [{"rule": "self.nonsense > 1"}]}
+    field = (
+        "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
+    )
+    with refused(422, "Invalid", "undefined field 'nonsense'", field=field):
+        undefined.requests.create(DEFINITIONS, undefined.definition(spec))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -372,3 +373,47 @@ def test_who_scales_owns_the_replicas(subject: Subject) -> None:
     assert ("scaler", "Update", "scale") in entries(live)
     with refused(409, "Conflict", 'conflict with "scaler" with subresource "scale" using '):
         subject.apply(deployment(replicas=0, paused=True), manager="one", force=False)
+
+
+# -- From kubectl's own apply to the server's -----------------------------------------------------
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def applied_by_kubectl(subject: Subject, **data: str) -> None:
+    """What `kubectl apply` leaves behind."""
+    body = book(**data)
+    body["metadata"]["annotations"] = {LAST_APPLIED: json.dumps(body)}
+    subject.requests.create("configmaps", body)
+
+
+def test_kubectl_has_no_conflict_with_what_it_applied_itself(subject: Subject) -> None:
+    applied_by_kubectl(subject, a="1")
+    live = subject.requests.patch(
+        "configmaps", "book", book(a="2"), type="apply", manager="kubectl"
+    )
+    assert live["data"] == {"a": "2"}
+    last = json.loads(live["metadata"]["annotations"][LAST_APPLIED])
+    assert last["data"] == {"a": "2"}
+
+
+def test_anybody_else_has(subject: Subject) -> None:
+    applied_by_kubectl(subject, a="1")
+    with refused(409, "Conflict", ".data.a"):
+        subject.requests.patch("configmaps", "book", book(a="2"), type="apply", manager="flux")
+
+
+def test_so_has_kubectl_with_what_was_changed_since(subject: Subject) -> None:
+    applied_by_kubectl(subject, a="1")
+    subject.requests.patch("configmaps", "book", {"data": {"a": "5"}}, manager="somebody")
+    with refused(409, "Conflict", ".data.a"):
+        subject.requests.patch("configmaps", "book", book(a="2"), type="apply", manager="kubectl")
+
+
+def test_who_states_null_for_what_is_there_not_states_nothing(subject: Subject) -> None:
+    body = {**deployment(replicas=0), "status": None}
+    body["spec"]["template"]["spec"]["nodeSelector"] = None
+    live = subject.apply(body, manager="one")
+    again = subject.apply(body, manager="one")
+    assert "nodeSelector" not in live["spec"]["template"]["spec"]
+    assert again["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]

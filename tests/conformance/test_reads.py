@@ -8,7 +8,7 @@ import pytest
 
 from gitops_lab.model import Object, named
 from tests.conformance.conftest import Subject
-from tests.conformance.requests import names, refused
+from tests.conformance.requests import Rest, names, refused
 
 
 def shelved(name: str, **labels: str) -> Object:
@@ -179,3 +179,27 @@ def test_a_watch_from_no_state_begins_with_what_is_there(shelves: Subject) -> No
 def test_a_watch_from_a_state_that_is_no_number_is_a_bad_request(subject: Subject) -> None:
     with refused(400, "BadRequest", "invalid resource version"):
         subject.requests.events("configmaps", since="yesterday")
+
+
+@pytest.mark.stream
+def test_a_list_may_come_as_a_watch_whose_bookmark_says_where_it_ends(shelves: Subject) -> None:
+    assert isinstance(shelves.requests, Rest)
+    streamed = {
+        "allowWatchBookmarks": "true",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+    }
+    before = int(now(shelves))
+    events = shelves.requests.events("configmaps", since="", labels="of=test", **streamed)
+    (end,) = [at for at, each in enumerate(events) if each["type"] == "BOOKMARK"][:1]
+    assert sorted(told(events[:end])) == [("ADDED", name) for name in "abcd"]
+    bookmark = events[end]["object"]
+    assert (bookmark["apiVersion"], bookmark["kind"]) == ("v1", "ConfigMap")
+    assert bookmark["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert int(bookmark["metadata"]["resourceVersion"]) >= before
+
+
+@pytest.mark.stream
+def test_nobody_gets_bookmarks_who_did_not_ask(shelves: Subject) -> None:
+    events = shelves.requests.events("configmaps", since=now(shelves), labels="of=test")
+    assert [each for each in events if each["type"] == "BOOKMARK"] == []

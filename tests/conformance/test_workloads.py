@@ -382,6 +382,15 @@ def test_a_budget_holds_an_eviction_back(subject: Subject) -> None:
     subject.until(lambda: gone(subject, "pods", name), "it is evicted")
 
 
+def test_an_eviction_may_be_of_the_older_version(subject: Subject) -> None:
+    spec = {"containers": [{"name": "a", "image": PAUSE}], "schedulerName": "nobody"}
+    subject.requests.create("pods", named("v1", "Pod", "a", spec=spec))
+    eviction = named("policy/v1beta1", "Eviction", "a")
+    told = subject.requests.create("pods", eviction, name="a", sub="eviction")
+    assert (told["kind"], told["status"]) == ("Status", "Success")
+    subject.until(lambda: gone(subject, "pods", "a"), "it is evicted")
+
+
 @pytest.mark.pods
 def test_an_undone_rollout_is_the_newest_revision(subject: Subject) -> None:
     """What `kubectl rollout undo` does: the template of an older ReplicaSet is put back."""
