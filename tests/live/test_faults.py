@@ -97,7 +97,7 @@ def test_a_push_under_way_when_the_process_is_killed_is_told_of_once(own: Shell)
     clone, ref = own.folder / "clone", own.state.path / "git/app.git/refs/heads/main"
     own.told("clone", str(clone))
     tips = []
-    for page in range(3):
+    for page in range(2):
         (clone / "book.yaml").write_text(BOOK.format(page=page))
         own.git("-C", str(clone), "add", "-A")
         own.git("-C", str(clone), "commit", "-q", "-m", str(page))
