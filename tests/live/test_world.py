@@ -268,28 +268,31 @@ def test_an_address_that_somebody_took_is_told_of(own: Shell) -> None:
     assert after in Path(own.told("kubeconfig").strip()).read_text()
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("settings.json", "cannot be read"),
-        ("clusters/pull/pki/ca.key", "certificate authority cannot be read"),
-        ("git-server/tokens.json", "tokens of the Git server cannot be read"),
-        ("clusters/pull/store/000000000000.snapshot", "damaged"),
-    ],
-)
-def test_a_damaged_file_is_named_and_nothing_is_lost(own: Shell, file: str, text: str) -> None:
-    own.told("up", "--arms", "pull")
+def test_a_damaged_file_is_named_and_nothing_is_lost(own: Shell) -> None:
+    own.told("up", "--arms", "push-on-commit", "--speed", "50")
+    own.await_sync("push-on-commit", own.push("one", {"book.yaml": BOOK.format(page=1)}))
+    uids = own.uids()
     own.kill()
-    path = own.state.path / file
-    whole = path.read_bytes()
-    path.write_bytes(b"{" + whole[1:] if whole[:1] != b"{" else b"[" + whole[1:])
-    done = own("up")
-    assert done.returncode == 1
-    assert (
-        text in done.stderr and str(path.parent) in done.stderr and "Traceback" not in done.stderr
-    )
-    path.write_bytes(whole)
+    cluster = "clusters/push-on-commit"
+    for file, text in (
+        ("settings.json", "cannot be read"),
+        ("git-server/tokens.json", "tokens of the Git server cannot be read"),
+        ("git/app.git/config", "repository is damaged"),
+        ("git/app.git/refs/heads/main", "repository is damaged"),
+        (f"{cluster}/ci.json", "what CI kept cannot be read"),
+        (f"{cluster}/pki/ca.key", "certificate authority cannot be read"),
+        (f"{cluster}/store/000000000000.snapshot", "damaged"),
+    ):
+        path = own.state.path / file
+        whole = path.read_bytes()
+        path.write_bytes(b"{" + whole[1:] if whole[:1] != b"{" else b"[" + whole[1:])
+        done = own("up")
+        assert done.returncode == 1
+        assert text in done.stderr and "Traceback" not in done.stderr
+        assert str(path.parent) in done.stderr or str(own.state.path / "git/app.git") in done.stderr
+        path.write_bytes(whole)
     assert own("up").returncode == 0
+    assert uids.items() <= own.uids().items()
 
 
 def test_a_cluster_that_is_cut_off_is_so_for_those_outside(shell: Shell) -> None:
