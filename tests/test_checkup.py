@@ -130,3 +130,11 @@ def test_every_library_that_the_package_needs_is_looked_for(
     monkeypatch.setattr(checkup, "requires", lambda name: ["h11>=0.16", "no-such.library>=1"])
     (fault,) = [f for f in findings() if f.what.startswith("libraries")]
     assert fault.what == "libraries: no-such.library missing" and not fault.is_fine
+
+
+def test_what_is_only_scarce_is_a_note_and_no_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine, "inotify_limits", lambda: (8_192, 128))
+    assert run_doctor(argparse.Namespace(backend="kind")) == 0
+    assert "note     inotify: 8,192 watches" in capsys.readouterr().out

@@ -333,7 +333,7 @@ def run_doctor(options: argparse.Namespace) -> int:
 
     is_fit = True
     for finding in findings(options.backend):
-        mark = "ok" if finding.is_fine else "needed" if finding.is_needed else "missing"
+        mark = "ok" if finding.is_fine else "needed" if finding.is_needed else "note"
         print(f"{mark:<8} {finding.what}")
         if not finding.is_fine:
             print(f"{'':<8} {finding.cure}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from gitops_lab.cluster.ownership import SANDBOX_LABEL
 from gitops_lab.model import ObjectKey, named
 from tests.cluster.conftest import Machine, make_machine
 from tests.cluster.standins.kind import end_process
-from tests.live.shell import BOOK, Shell, eventually
+from tests.live.shell import BOOK, ROOT, Shell, eventually
 
 PACE = ("--pace", "30")
 """Look every two seconds, not every minute: real clusters know no other speed than the wall's."""
@@ -126,6 +127,21 @@ def test_what_goes_wrong_is_told_and_nothing_is_left(person: Person, fails: str,
     assert done.returncode == 1
     assert text in done.stderr.lower() and "Traceback" not in done.stderr
     assert person.machine.processes() == []
+    assert not person.state.path.exists()
+
+
+def test_whoever_interrupts_the_making_of_clusters_gets_rid_of_them(person: Person) -> None:
+    command = [sys.executable, "-m", "gitops_lab", "up", "--name", person.name, "--backend", "kind"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=person.environment, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as up:  # fmt: skip
+        eventually(lambda: any(person.machine.folder.glob("clusters/gitops-lab-*")))
+        up.send_signal(signal.SIGINT)
+        told = up.communicate()[1]
+    assert up.returncode == 130, told
+    assert told.endswith("gitops-lab: interrupted; nothing is left behind\n")
+    assert not any(person.machine.folder.glob("clusters/gitops-lab-*"))
     assert not person.state.path.exists()
 
 
