@@ -69,13 +69,7 @@ class Entry:
         """What was observed, in words, whether or not there is a reason to give."""
         if not self.subject:
             return "no commits yet"
-        sync = (
-            "in sync"
-            if self.data.get("in_sync")
-            else "drifted"
-            if self.data.get("drifted")
-            else "out of sync"
-        )
+        sync = sync_in_words(bool(self.data.get("in_sync")), bool(self.data.get("drifted")))
         return f"{sync}, {self.data.get('health')}"
 
     @classmethod
@@ -83,6 +77,11 @@ class Entry:
         """The entry that a line of `journal.jsonl` holds."""
         raw = json.loads(line)
         return cls(at=datetime.fromisoformat(raw.pop("time")).timestamp(), **raw)
+
+
+def sync_in_words(in_sync: bool, drifted: bool) -> str:
+    """How live state compares with Git's newest revision, and with what was applied last."""
+    return "in sync" if in_sync else "drifted" if drifted else "out of sync"
 
 
 class Journal:

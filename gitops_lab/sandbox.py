@@ -27,7 +27,7 @@ from gitops_lab.deployers.push import PushDeployer
 from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.forge import Forge, GitSource
-from gitops_lab.journal import Journal
+from gitops_lab.journal import Journal, sync_in_words
 from gitops_lab.model import Manifest, Object, ObjectKey, Revision
 from gitops_lab.observer import Observation, Observer
 from gitops_lab.ports import Credentials
@@ -373,7 +373,7 @@ def status_line(name: str, seen: Observation | None) -> str:
     """What is true of an arm, in one line."""
     if seen is None or not seen.revision:
         return f"{name}: waits for the first commit"
-    sync = "in sync" if seen.in_sync else "drifted" if seen.drifted else "out of sync"
+    sync = sync_in_words(seen.in_sync, seen.drifted)
     count = len(seen.orphans)
     orphans = f", {count} orphan{'s' if count > 1 else ''}" if count else ""
     why = f" ({seen.why})" if seen.why else ""
