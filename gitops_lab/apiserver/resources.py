@@ -276,6 +276,7 @@ _TABLE: dict[str, tuple[tuple[Resource, ...], tuple[Resource, ...]]] = {
 }
 # fmt: on
 
+
 @cache
 def _builtin_resources() -> tuple[Resource, ...]:
     """Every line of the table, complete."""

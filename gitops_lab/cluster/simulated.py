@@ -10,6 +10,7 @@ from gitops_lab.apiserver.api import Api, Options, bootstrap
 from gitops_lab.apiserver.applications import Applications
 from gitops_lab.apiserver.controllers import Controllers
 from gitops_lab.apiserver.controllers.images import Catalogue
+from gitops_lab.apiserver.controllers.signing import Sign
 from gitops_lab.apiserver.resources import Resource
 from gitops_lab.apiserver.store import Store
 from gitops_lab.apiserver.validating import ValidatingAdmission
@@ -30,6 +31,7 @@ class SimulatedCluster:
         store: where its objects are; it goes on with those that are there. A new one if None.
         certificate: of the authority that clients inside the cluster must trust, in PEM; empty
             where nobody connects.
+        sign: has that authority sign certificates that are asked for and approved.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class SimulatedCluster:
         nodes: int = 1,
         store: Store | None = None,
         certificate: str = "",
+        sign: Sign | None = None,
     ) -> None:
         self.name = name
         self.reachable = True
@@ -51,7 +54,7 @@ class SimulatedCluster:
         bootstrap(self.api)
         self.api.reviews.append(ValidatingAdmission(self.api))
         self.controllers = Controllers(
-            self.api, images=images, rng=random, nodes=nodes, certificate=certificate
+            self.api, images=images, rng=random, nodes=nodes, certificate=certificate, sign=sign
         )
         self.applications = Applications(self.api, self.controllers.kubelet, now=clock.now)
         """What runs in its pods."""

@@ -110,6 +110,9 @@ class LiveCluster:
             random=random,
             store=self._log.store,
             certificate=self.authority.ca_pem,
+            sign=lambda request, seconds: self.authority.sign(
+                request, now=clock.wall(), seconds=seconds
+            ),
         )
         api = self.simulated.api
         bootstrap_rbac(api)

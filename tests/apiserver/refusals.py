@@ -51,6 +51,18 @@ spec:
   volumes: [{name: tmp, emptyDir: {}}]
   tolerations: [{key: gpu, operator: Exists, effect: NoSchedule}]
 ---
+apiVersion: certificates.k8s.io/v1
+kind: CertificateSigningRequest
+spec:
+  signerName: kubernetes.io/kube-apiserver-client
+  usages: [client auth]
+  request: "\\
+    LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlHT01FSUNBUUF3RHpFTk1Bc0dBMVVFQXd3RWFt\\
+    RnVaVEFxTUFVR0F5dGxjQU1oQUgzeXpVMVNCOFhQdXhPSApwK2tYdis2T1ZwRTVvSkwzU2l2WnpMb1VsZCsvb0FB\\
+    d0JRWURLMlZ3QTBFQVNiUTVPd0RvZ3Rpb0E1eEROVlo1ClNtZmF6dnlyV2V3emVLQmg1bGdQZkFsL0VOZm92Q1Mr\\
+    NHZjYWpQc2o5VG5paGFWbkNLMVhIazZkOFdTR0pqcUoKQWc9PQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNU\\
+    LS0tLS0K"
+---
 apiVersion: v1
 kind: PodTemplate
 template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "shop:1"}]}}

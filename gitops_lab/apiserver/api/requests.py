@@ -15,7 +15,7 @@ from gitops_lab.apiserver.store import Key
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 
-PARTS = ("status", "scale", "resize", "ephemeralcontainers")
+PARTS = ("status", "scale", "resize", "ephemeralcontainers", "approval")
 """The subresources that can be read like the object itself."""
 
 WRITABLE = ("", *PARTS, "finalize")

@@ -13,7 +13,15 @@ from typing import Any
 from gitops_lab.apiserver import managedfields, refusals
 from gitops_lab.apiserver.admission import default
 from gitops_lab.apiserver.admission.validation import validate
-from gitops_lab.apiserver.api import addresses, deletion, plugins, policies, quotas, strategy
+from gitops_lab.apiserver.api import (
+    addresses,
+    deletion,
+    plugins,
+    policies,
+    quotas,
+    signing,
+    strategy,
+)
 from gitops_lab.apiserver.api.conversion import conversion
 from gitops_lab.apiserver.api.options import Options
 from gitops_lab.apiserver.api.reviews import Request, Review
@@ -98,6 +106,8 @@ class Writing:
             plugins.check_namespace(self.store, stored, key.namespace, key.name)
         uid = strategy.new_uid(rng)
         obj = strategy.before_create(obj, stored, key, now=self.timestamp(), uid=uid)
+        if key[:2] == signing.RESOURCE:
+            obj = signing.requested(obj, options)
         obj = default(obj, resource)
         if convert:
             obj = default(convert.store(obj), stored)
@@ -143,7 +153,7 @@ class Writing:
             key: where.
             old: the object as stored.
             obj: the object as it shall be, decoded, in the stored version.
-            subresource: what of it is written: `status`, `scale`, `finalize`, or empty.
+            subresource: what of it is written: `status`, `scale`, `finalize`, `approval`, or empty.
             options: of the request.
             owned: whether its managedFields are right already.
 
@@ -154,7 +164,11 @@ class Writing:
             ApiError: 422 Invalid.
         """
         stored = self.stored(resource)
+        wanted = obj
         obj = strategy.before_update(obj, old, stored, subresource)
+        if key[:2] == signing.RESOURCE:
+            wanted = {**wanted, "metadata": obj["metadata"]}
+            obj = signing.changed(wanted, old, subresource, self.timestamp())
         obj = default(obj, stored, old=old)
         if obj == old:
             return old

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePrivateKey,
     generate_private_key,
 )
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -148,6 +149,20 @@ class Authority:
         name = x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, user)])
         return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH)
 
+    def sign(self, request: str, *, now: float, seconds: int) -> str:
+        """A certificate for whoever a certificate request names, to prove to the server who it is.
+
+        Args:
+            request: in PEM, with a signature that is right.
+            now: the time of the clock on the wall, in seconds since the Unix epoch.
+            seconds: how long it is good, if the authority itself lasts as long.
+        """
+        asked = x509.load_pem_x509_csr(request.encode())
+        end = datetime.fromtimestamp(int(now) + seconds, UTC)
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH
+        certificate = self._certificate(asked.subject, asked.public_key(), purpose, end)
+        return certificate.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
     def _issue(
         self,
         subject: x509.Name,
@@ -156,22 +171,33 @@ class Authority:
     ) -> tuple[str, str]:
         """A certificate that is good as long as the authority's own, and its key."""
         key = generate_private_key(SECP256R1())
+        end = self.certificate.not_valid_after_utc
+        builder = self._certificate(subject, key.public_key(), purpose, end)
+        if hosts is not None:
+            builder = builder.add_extension(hosts, critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        return certificate.public_bytes(Encoding.PEM).decode(), _pem(key)
+
+    def _certificate(
+        self,
+        subject: x509.Name,
+        key: CertificatePublicKeyTypes,
+        purpose: x509.ObjectIdentifier,
+        end: datetime,
+    ) -> x509.CertificateBuilder:
+        """What every certificate says that this authority signs."""
         own = self.certificate
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        builder = (
-            x509.CertificateBuilder(own.subject, subject, key.public_key())
+        return (
+            x509.CertificateBuilder(own.subject, subject, key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(own.not_valid_before_utc)
-            .not_valid_after(own.not_valid_after_utc)
+            .not_valid_after(min(end, own.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(issuer, critical=False)
         )
-        if hosts is not None:
-            builder = builder.add_extension(hosts, critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
-        return certificate.public_bytes(Encoding.PEM).decode(), _pem(key)
 
 
 def _host(host: str) -> x509.GeneralName:

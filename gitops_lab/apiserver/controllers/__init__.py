@@ -32,6 +32,7 @@ from gitops_lab.apiserver.controllers.quota import ResourceQuotas
 from gitops_lab.apiserver.controllers.replicaset import ReplicaSets
 from gitops_lab.apiserver.controllers.scheduler import Scheduler
 from gitops_lab.apiserver.controllers.serviceaccounts import RootCertificates, ServiceAccounts
+from gitops_lab.apiserver.controllers.signing import ClientSigner, Sign
 from gitops_lab.apiserver.controllers.statefulset import StatefulSets
 from gitops_lab.apiserver.controllers.volumes import VolumeProtection, Volumes
 
@@ -45,6 +46,7 @@ class Controllers(Loop):
         rng: draws the kubelets' small variations and the names of EndpointSlices.
         nodes: how many nodes the cluster has.
         certificate: of the cluster's authority, in PEM, for every namespace to have.
+        sign: has that authority sign what is approved; if None, nobody signs.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Controllers(Loop):
         rng: Random,
         nodes: int = 1,
         certificate: str = "",
+        sign: Sign | None = None,
     ) -> None:
         indexes = Indexes(api.store)
         self.kubelet = Kubelet(
@@ -72,6 +75,7 @@ class Controllers(Loop):
                 ServiceAccounts(api, indexes),
                 RootCertificates(api, indexes, certificate=certificate),
                 ClusterRoleAggregation(api, indexes),
+                *([ClientSigner(api, indexes, sign=sign)] if sign else []),
                 Autoscalers(api, indexes, usage=self.kubelet.usage),
                 *workloads(api, indexes),
                 Volumes(api, indexes),

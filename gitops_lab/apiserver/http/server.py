@@ -32,6 +32,7 @@ from gitops_lab.apiserver.auth.certificates import Authority
 from gitops_lab.apiserver.auth.creation import CreationCheck
 from gitops_lab.apiserver.auth.escalation import EscalationCheck
 from gitops_lab.apiserver.auth.reviews import review
+from gitops_lab.apiserver.auth.signing import SigningCheck
 from gitops_lab.apiserver.auth.users import ANONYMOUS, User
 from gitops_lab.apiserver.http import (
     bodies,
@@ -128,7 +129,9 @@ class Server:
         self._families = families
         self.tally = tally or Tally()
         """What was asked of this address so far."""
-        api.guards.extend((CreationCheck(authorizer), EscalationCheck(authorizer)))
+        api.guards.extend(
+            (CreationCheck(authorizer), EscalationCheck(authorizer), SigningCheck(authorizer))
+        )
         self._objects = Objects(api, review=self._review, now=now, applications=applications)
         self._alarm = watches.Alarm()
         self._runner: web.ServerRunner | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ DEPLOYMENT = {
 def authority() -> Authority:
     """One for all tests: making keys takes time."""
     return Authority.create()
+
+
+def sign(request: str, seconds: int) -> str:
+    return authority().sign(request, now=time.time(), seconds=seconds)
 
 
 @cache
@@ -144,7 +149,9 @@ class World:
         applications = None
         if is_inhabited:
             images = Catalogue().steady()
-            self.controllers = Controllers(self.api, images=images, rng=Random(3), nodes=nodes)
+            self.controllers = Controllers(
+                self.api, images=images, rng=Random(3), nodes=nodes, sign=sign
+            )
             kubelet = self.controllers.kubelet
             applications = Applications(self.api, kubelet, now=lambda: self.now)
         self.tokens = Tokens(authority().token_key, self.api.store, rng=Random(2))

@@ -15,6 +15,7 @@ from gitops_lab.apiserver.admission.validation import (
     access,
     admission_policies,
     autoscaling,
+    certificates,
     cluster,
     configuration,
     custom,
@@ -62,6 +63,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("autoscaling", "Scale"): autoscaling.scale,
     ("batch", "CronJob"): jobs.cron_job,
     ("batch", "Job"): jobs.job,
+    ("certificates.k8s.io", "CertificateSigningRequest"): certificates.signing_request,
     ("discovery.k8s.io", "EndpointSlice"): services.endpoint_slice,
     ("networking.k8s.io", "Ingress"): networking.ingress,
     ("networking.k8s.io", "IngressClass"): networking.ingress_class,
@@ -79,6 +81,11 @@ RULES: dict[tuple[str, str], Rule] = {
 PARTS: dict[tuple[str, str, str], Rule] = {
     ("", "Pod", "ephemeralcontainers"): pod_parts.ephemeral_containers,
     ("", "Pod", "resize"): pod_parts.resize,
+    (
+        "certificates.k8s.io",
+        "CertificateSigningRequest",
+        "approval",
+    ): certificates.verdict,
 }
 """The rule for what a subresource changes of a kind, in place of the rule for the whole."""
 
@@ -123,10 +130,11 @@ def validate(
             extension=resource.is_custom or resource.group == "apiextensions.k8s.io",
         )
     )
-    rule = PARTS.get((*kind, subresource)) or RULES.get(kind)
+    part = PARTS.get((*kind, subresource))
+    rule = part or RULES.get(kind)
     if resource.schema is not None:
         errors += custom.custom_object(obj, old, resource.schema)
-    elif rule is not None and (old is None or not _same_body(obj, old)):
+    elif rule is not None and (part or old is None or not _same_body(obj, old)):
         errors += rule(obj, old)
     if errors:
         name = meta.get("name") or meta.get("generateName", "")
