@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         metavar="N",
         help="live, make it N times as short: intervals, delays, chapters, and time in simulated "
-        "clusters (default: 10; 3 on real ones, which keep their time)",
+        "clusters (default: 10; 2 on real ones, which keep their time)",
     )
     demo.set_defaults(run=run_demo)
     live.add(commands)
@@ -157,6 +157,6 @@ def _world(options: argparse.Namespace, arms: Sequence[str]) -> Setup:
             fix="leave out --seed, or --backend for virtual time",
         )
     speeds = options.backend == "simulated"
-    pace = options.pace if options.pace is not None else 10.0 if speeds else 3.0
+    pace = options.pace if options.pace is not None else 10.0 if speeds else 2.0
     said = live.wanted(options, arms=arms, **{"speed" if speeds else "pace": pace})
     return Setup(**{**said, "arms": tuple(said.get("arms", TWO))})

@@ -14,6 +14,7 @@ from gitops_lab.apiserver.auth.users import split_account
 from gitops_lab.clock import WallClock
 from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
+from gitops_lab.errors import LabError
 from gitops_lab.forge import GitSource, Repository
 from gitops_lab.journal import Journal
 from gitops_lab.live.cluster import ArmCluster, LiveCluster
@@ -268,11 +269,24 @@ class LiveArm:
         self.observer.changed(key)
 
     _has_moved = False
+    _unseen = ""
     _metrics: ArmMetrics | None = None
 
     def _glance(self, now: float) -> float:
         """Look at a cluster that tells nobody of its changes, in a thread of its own."""
-        if self._has_moved:
+        try:
+            self._see()
+            self._unseen = ""
+        except LabError as error:  # a real cluster may be busy, or not be reached for a moment
+            if str(error) != self._unseen:
+                self._unseen = str(error)
+                self.journal.record("unseen", "cluster", self._unseen)
+        glance = max(SHORTEST, GLANCE / self.world.setup.pace)
+        return now + glance * self.world.clock.speed
+
+    def _see(self) -> None:
+        """Look once, at all that may have changed."""
+        if self._has_moved or self.observer.fault:
             self._has_moved = False
             self.observer.moved()
         if isinstance(self.host, Distant):
@@ -280,8 +294,6 @@ class LiveArm:
         self.observer.deployer = self.host.deployer
         self.observer.forget()
         self.observer.look()
-        glance = max(SHORTEST, GLANCE / self.world.setup.pace)
-        return now + glance * self.world.clock.speed
 
 
 def rights(description: ArmDescription, user: str) -> tuple[Object, ...]:

@@ -29,8 +29,8 @@ from tests.cluster.conftest import ROOT, Machine, make_machine
 from tests.cluster.standins.kind import end_process
 from tests.live.shell import eventually
 
-SPEED = 60
-"""How many times as fast time passes in the stand-ins' clusters: as fast as the story is told."""
+SPEED, PACE = 60, 50
+"""How many times as fast time passes in the clusters of stand-ins, and the story is told there."""
 
 
 class Teller:
@@ -114,13 +114,13 @@ def test_live_on_simulated_clusters_it_ends_as_in_virtual_time(teller: Teller) -
 
 
 def test_on_clusters_by_kind_it_ends_as_in_virtual_time(teller: Teller) -> None:
-    code, said = teller("--backend", "kind", "--pace", str(SPEED))
+    code, said = teller("--backend", "kind", "--pace", str(PACE))
     assert code == 0, said
     assert outcomes(teller.rows()) == virtual(), said
     assert teller.left == []
     results = json.loads((teller.output / "results.json").read_text())
     assert results["backend"] == "kind" and "Kubernetes are real" in results["real"]
-    assert results["arms"]["push-on-commit"]["start"] == 15 / SPEED
+    assert results["arms"]["push-on-commit"]["start"] == 15 / PACE
     first = read(teller.output / "journal.jsonl")[0]
     assert (first.event, first.subject) == ("setting", "kind")
     report = (teller.output / "report.html").read_text()

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from random import Random
 
@@ -96,6 +97,7 @@ async def serve(name: str, folder: Path, labels: list[dict[str, str]]) -> None:
 
 def main() -> None:
     name, folder, labels = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
+    tempfile.tempdir = "/tmp"  # for sockets, whose path must be short
     with (folder / "process").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(str(os.getpid()))

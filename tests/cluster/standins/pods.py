@@ -2,22 +2,30 @@
 
 The program is the real one, with the arguments that the pod has. Only the places are others, for
 there is no container: what the pod mounts is written into a folder, and the way to the API server,
-which a pod finds in its environment, is a kubeconfig.
+which a pod finds in its environment, is a kubeconfig. What it imports is imported once, for all
+agents of a cluster: a container would start in less time than Python imports its libraries.
 """
 
 from __future__ import annotations
 
 import base64
-import subprocess
+import multiprocessing
+import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from gitops_lab.agent.manifests import GIT, IMAGE, WORK
 from gitops_lab.apiserver.auth.kubeconfig import write
+from gitops_lab.cli import main
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.ports import Credentials
+
+IMPORTED = ("gitops_lab.agent.program", "gitops_lab.forge.database", "kubernetes.dynamic")
+"""What an agent imports, and takes its time."""
 
 PATIENCE = 10.0
 """How long an agent may take to end, in seconds."""
@@ -37,15 +45,17 @@ class Pods:
     ) -> None:
         self._kubelet = cluster.connect(Credentials("kubelet", inside=True))
         self._folder, self._access = folder, access
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._ending: list[subprocess.Popen[bytes]] = []
+        self._running: dict[str, ForkServerProcess] = {}
+        self._ending: list[ForkServerProcess] = []
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload([*IMPORTED])
 
     def look(self) -> None:
         """Start what should run, and end what should not.
 
         It waits for nobody: an agent that ends may wait for an answer of this very process.
         """
-        self._ending = [process for process in self._ending if process.poll() is None]
+        self._ending = [process for process in self._ending if process.is_alive()]
         wanted = {
             pod["metadata"]["uid"]: pod
             for pod in self._kubelet.list("", "Pod")
@@ -54,7 +64,7 @@ class Pods:
             and "deletionTimestamp" not in pod["metadata"]
         }
         for uid in [*self._running]:
-            if uid not in wanted or self._running[uid].poll() is not None:
+            if uid not in wanted or not self._running[uid].is_alive():
                 self._end(uid)
         for uid, pod in wanted.items():
             if uid not in self._running:
@@ -65,13 +75,12 @@ class Pods:
         for uid in [*self._running]:
             self._end(uid)
         for process in self._ending:
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
+            process.join(PATIENCE)
+            if process.is_alive():
                 process.kill()
-                process.wait()
+                process.join()
 
-    def _start(self, uid: str, pod: Object) -> subprocess.Popen[bytes]:
+    def _start(self, uid: str, pod: Object) -> ForkServerProcess:
         folder = self._folder / uid
         mounts, kubeconfig = self._mounted(pod, folder), folder / "kubeconfig"
         account = pod["spec"]["serviceAccountName"]
@@ -83,9 +92,10 @@ class Pods:
                 text.partition("=") for text in pod["spec"]["containers"][0]["args"]
             )
         ]
-        command = [sys.executable, "-m", "gitops_lab", *arguments, f"--kubeconfig={kubeconfig}"]
-        with (folder / "log").open("wb") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        command = [*arguments, f"--kubeconfig={kubeconfig}"]
+        process = self._processes.Process(target=run, args=(command, folder / "log"))
+        process.start()
+        return process
 
     def _mounted(self, pod: Object, folder: Path) -> Path:
         """The pod's Secret, as files."""
@@ -102,3 +112,12 @@ class Pods:
         process = self._running.pop(uid)
         process.terminate()
         self._ending.append(process)
+
+
+def run(arguments: Sequence[str], log: Path) -> None:
+    """Be `gitops-lab` with these arguments; what it says goes into a file."""
+    tempfile.tempdir = str(log.parent)  # a container's files go with it
+    with log.open("wb") as file:
+        for output in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), output.fileno())
+    sys.exit(main(arguments))
