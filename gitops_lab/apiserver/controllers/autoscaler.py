@@ -20,13 +20,12 @@ from math import ceil, floor
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
-from gitops_lab.apiserver.controllers.correlation import Correlator
 from gitops_lab.apiserver.controllers.figures import LOAD
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import MANAGER, Controller, Item
 from gitops_lab.apiserver.controllers.ownership import is_being_deleted, selects
 from gitops_lab.apiserver.controllers.pods import instant, is_over, is_ready
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.status import condition, write_status
 from gitops_lab.apiserver.quantity import canonical, parse
 from gitops_lab.apiserver.resources import Resource
@@ -113,7 +112,7 @@ class Autoscalers(Controller):
 
     def __init__(self, api: Api, indexes: Indexes, *, usage: Usage) -> None:
         super().__init__(api, indexes)
-        self._correlator = Correlator()
+        self._record = Recorder(api, self.name)
         self._resource = api.registry.by_kind("autoscaling/v2", "HorizontalPodAutoscaler")
         self._usage = usage
         self._histories: dict[str, History] = {}
@@ -188,7 +187,7 @@ class Autoscalers(Controller):
                 f"the HPA controller was unable to get the target's current scale: {error.message}"
             )
             report.tell("AbleToScale", False, "FailedGetScale", text)
-            self._record(autoscaler, "FailedGetScale", error.message, "Warning", now)
+            self._record(autoscaler, now, "FailedGetScale", error.message, "Warning")
             self._write(autoscaler, report)
             history.is_settled = False
             return
@@ -238,7 +237,7 @@ class Autoscalers(Controller):
         except Unmeasurable as fault:
             text = f"the HPA was unable to compute the replica count: {fault}"
             report.tell("ScalingActive", False, "FailedGetResourceMetric", text)
-            self._record(autoscaler, "FailedGetResourceMetric", str(fault), "Warning", report.now)
+            self._record(autoscaler, report.now, "FailedGetResourceMetric", str(fault), "Warning")
             return None, ""
         report.status["currentMetrics"] = statuses
         text = f"the HPA was able to successfully calculate a replica count from {metric}"
@@ -430,9 +429,8 @@ class Autoscalers(Controller):
         text = f"the HPA controller was able to update the target scale to {desired}"
         report.tell("AbleToScale", True, "SucceededRescale", text)
         report.status["lastScaleTime"] = timestamp(now)
-        self._record(
-            autoscaler, "SuccessfulRescale", f"New size: {desired}; reason: {reason}", "Normal", now
-        )
+        text = f"New size: {desired}; reason: {reason}"
+        self._record(autoscaler, now, "SuccessfulRescale", text)
         longest = 3600.0  # no policy looks back further: periodSeconds is at most half an hour
         moved = history.ups if desired > current else history.downs
         moved[:] = [each for each in moved if each[0] > now - longest]
@@ -442,18 +440,6 @@ class Autoscalers(Controller):
     def _write(self, autoscaler: Object, report: Report) -> None:
         report.status["conditions"] = report.conditions
         write_status(self.api, self._resource, autoscaler, report.status)
-
-    def _record(self, autoscaler: Object, reason: str, message: str, type: str, now: float) -> None:
-        events.record(
-            self.api,
-            autoscaler,
-            reason=reason,
-            message=message,
-            type=type,
-            component=self.name,
-            correlator=self._correlator,
-            now=now,
-        )
 
 
 def _count(

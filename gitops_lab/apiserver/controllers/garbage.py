@@ -173,7 +173,7 @@ class GarbageCollector(Controller):
     # Writing. What is gone or changed in the meantime comes back as an event of its own.
 
     def _delete(self, key: Key, obj: Object, policy: str) -> None:
-        resource, metadata = self._resource(key, obj), obj["metadata"]
+        resource, metadata = self._resource(obj), obj["metadata"]
         options = Options(propagation=policy, uid=metadata["uid"])
         try:
             self.api.delete(resource, key[3], namespace=key[2], options=options)
@@ -192,7 +192,7 @@ class GarbageCollector(Controller):
         patch = {"metadata": {"uid": obj["metadata"]["uid"], **metadata}}
         try:
             self.api.patch(
-                self._resource(key, obj),
+                self._resource(obj),
                 key[3],
                 patch,
                 type="merge",
@@ -203,7 +203,7 @@ class GarbageCollector(Controller):
             if error.code not in (404, 409):
                 raise
 
-    def _resource(self, key: Key, obj: Object) -> Resource:
+    def _resource(self, obj: Object) -> Resource:
         return self.api.registry.by_kind(obj["apiVersion"], obj["kind"])
 
     def _see(self, event: Event) -> None:

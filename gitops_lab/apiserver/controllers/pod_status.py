@@ -71,7 +71,7 @@ def is_sidecar(container: Container) -> bool:
     return container.is_init and container.policy == "Always"
 
 
-def phase(life: Life, policy: str) -> str:
+def phase(life: Life) -> str:
     """The pod's phase. What will be started again counts as running."""
     if life.failure:
         return "Failed"

@@ -21,9 +21,17 @@ class Recorder:
         self._correlator = Correlator()
 
     def __call__(
-        self, about: Object, now: float, reason: str, message: str, type: str = "Normal"
+        self,
+        about: Object,
+        now: float,
+        reason: str,
+        message: str,
+        type: str = "Normal",
+        *,
+        field_path: str = "",
+        host: str = "",
     ) -> None:
-        """Tell what happened to an object; `type` is `Normal` or `Warning`."""
+        """Tell what happened to an object (see `events.record` for the arguments)."""
         events.record(
             self._api,
             about,
@@ -32,5 +40,7 @@ class Recorder:
             type=type,
             component=self._component,
             now=now,
+            field_path=field_path,
+            host=host,
             correlator=self._correlator,
         )

@@ -13,8 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.controllers import events
-from gitops_lab.apiserver.controllers.correlation import Correlator
 from gitops_lab.apiserver.controllers.index import Indexes
 from gitops_lab.apiserver.controllers.loop import Controller, Item
 from gitops_lab.apiserver.controllers.placement import (
@@ -25,6 +23,7 @@ from gitops_lab.apiserver.controllers.placement import (
     total,
 )
 from gitops_lab.apiserver.controllers.pods import is_over
+from gitops_lab.apiserver.controllers.recorder import Recorder
 from gitops_lab.apiserver.controllers.status import condition, write_status
 from gitops_lab.apiserver.controllers.volumebinding import VolumeBinding
 from gitops_lab.apiserver.store import Event
@@ -52,7 +51,7 @@ class Scheduler(Controller):
 
     def __init__(self, api: Api, indexes: Indexes) -> None:
         super().__init__(api, indexes)
-        self._correlator = Correlator()
+        self._record = Recorder(api, NAME)
         self._pods = api.registry.by_kind("v1", "Pod")
         self._by_node = indexes.pods_by_node()
         self._binding = VolumeBinding(api, indexes, manager=MANAGER)
@@ -138,7 +137,7 @@ class Scheduler(Controller):
             options=Options(field_manager=MANAGER),
         )
         where = f"{metadata['namespace']}/{metadata['name']} to {node}"
-        self._tell(pod, "Scheduled", f"Successfully assigned {where}", "Normal", now)
+        self._record(pod, now, "Scheduled", f"Successfully assigned {where}")
 
     def _report(self, pod: Object, message: str, now: float) -> None:
         status: dict[str, Any] = pod.get("status") or {}
@@ -160,19 +159,7 @@ class Scheduler(Controller):
             return
         status = {**status, "conditions": [*others, unscheduled]}
         write_status(self.api, self._pods, pod, status, manager=MANAGER)
-        self._tell(pod, "FailedScheduling", message, "Warning", now)
-
-    def _tell(self, pod: Object, reason: str, message: str, type: str, now: float) -> None:
-        events.record(
-            self.api,
-            pod,
-            reason=reason,
-            message=message,
-            type=type,
-            component=NAME,
-            correlator=self._correlator,
-            now=now,
-        )
+        self._record(pod, now, "FailedScheduling", message, "Warning")
 
 
 def _refusal(
