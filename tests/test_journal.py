@@ -71,3 +71,17 @@ def test_what_was_observed_is_told_in_words_with_or_without_a_reason() -> None:
     )
     assert told({"in_sync": False, "health": "Missing"}, why="spec").endswith(": spec")
     assert told(well, "") == "00:00:00 pull observed no commits yet"
+
+
+def test_positions_stay_when_entries_are_forgotten(journal: Journal) -> None:
+    for number in range(5):
+        journal.record("pull", "synced", number)
+    journal.forget(3)
+    journal.forget(2)  # they are gone already
+    assert len(journal) == 5
+    assert [entry.subject for entry in journal] == ["3", "4"]
+    assert [entry.subject for entry in journal.since(4)] == ["4"]
+    assert [entry.subject for entry in journal.since(0)] == ["3", "4"]
+    journal.forget(9)
+    journal.record("pull", "synced", 5)
+    assert [entry.subject for entry in journal.since(5)] == ["5"]

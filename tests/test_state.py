@@ -158,3 +158,41 @@ def test_a_process_that_does_not_answer_is_told_of(folder: StateFolder) -> None:
 def test_an_error_arrives_in_another_process_as_it_was(error: LabError) -> None:
     arrived = raised(json.loads(json.dumps(told(error))))
     assert str(arrived) == str(error) and arrived.exit_code == error.exit_code
+
+
+def test_folders_above_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with StateFolder("shop", tmp_path / "state" / "gitops-lab").held():
+            pass
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "state") == mode(tmp_path / "state" / "gitops-lab") == 0o700
+
+
+def test_who_holds_the_lock_is_known(folder: StateFolder) -> None:
+    assert folder.holder is None
+    with folder.held():
+        assert folder.holder == os.getpid()
+        folder.lock.write_text("garbage")
+        assert folder.holder is None
+    assert folder.holder is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"port": 1}'])
+def test_a_damaged_description_is_told_of(folder: StateFolder, text: str) -> None:
+    with folder.held():
+        folder.process.write_text(text)
+        with pytest.raises(LabError, match="cannot be read") as error:
+            folder.description()
+        assert str(os.getpid()) in error.value.fix
+    with pytest.raises(LabError, match="ended unexpectedly"):
+        folder.description()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"setup": {"arms": 3}}', '{"setup": {"arm": ["a"]}}'])
+def test_damaged_settings_are_told_of(folder: StateFolder, text: str) -> None:
+    with folder.held():
+        (folder.path / "settings.json").write_text(text)
+    with pytest.raises(LabError, match="cannot be read"):
+        folder.settings()

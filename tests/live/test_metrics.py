@@ -60,3 +60,12 @@ def test_an_arm_is_in_sync_once_it_was_seen_to_be() -> None:
     assert world.told("in_sync") == {"pull": 0}
     world.observed(drifted=False, in_sync=True)
     assert world.told("in_sync") == {"pull": 1}
+
+
+def test_entries_that_the_journal_forgets_are_counted_if_one_looks_before() -> None:
+    world = World()
+    for _ in range(3):
+        world.journal.record("pull", "synced", sync="Synced")
+        world.pull.look()
+        world.journal.forget(len(world.journal))
+    assert world.told("reconciles") == {"Synced": 3}
