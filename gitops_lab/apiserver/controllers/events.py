@@ -84,20 +84,11 @@ def record(
             }
             api.update(resource, name, {**known, **again}, namespace=namespace, options=options)
             return
-        reference = {
-            "apiVersion": involved["apiVersion"],
-            "kind": involved["kind"],
-            "name": metadata["name"],
-            "namespace": metadata.get("namespace", ""),
-            "uid": uid,
-            "resourceVersion": metadata.get("resourceVersion", ""),
-            "fieldPath": field_path,
-        }
         event = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name, "namespace": namespace},
-            "involvedObject": {key: value for key, value in reference.items() if value},
+            "involvedObject": _reference(involved, field_path),
             "reason": reason,
             "message": message,
             "source": {"component": component, **({"host": host} if host else {})},
@@ -111,6 +102,21 @@ def record(
         api.create(resource, event, namespace=namespace, options=options)
     except ApiError:
         return
+
+
+def _reference(to: Object, field_path: str) -> dict[str, str]:
+    """What says which object an Event is about; what is empty is left out."""
+    metadata = to["metadata"]
+    reference = {
+        "apiVersion": to["apiVersion"],
+        "kind": to["kind"],
+        "name": metadata["name"],
+        "namespace": metadata.get("namespace", ""),
+        "uid": metadata.get("uid", ""),
+        "resourceVersion": metadata.get("resourceVersion", ""),
+        "fieldPath": field_path,
+    }
+    return {key: value for key, value in reference.items() if value}
 
 
 def _name(of: str, now: float, revision: int) -> str:

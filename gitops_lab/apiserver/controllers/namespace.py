@@ -6,6 +6,7 @@ that nothing they need is taken from them while they still run (OrderedNamespace
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,32 @@ from gitops_lab.model import Object
 
 FINALIZER = "kubernetes"
 """In a namespace's spec: this controller has not emptied it yet."""
+
+
+_Told = tuple[str, bool, str, str]
+"""Of a condition: its type, whether it holds, the reason, the message."""
+
+_NO_FAILURE: tuple[_Told, ...] = (
+    (
+        "NamespaceDeletionDiscoveryFailure",
+        False,
+        "ResourcesDiscovered",
+        "All resources successfully discovered",
+    ),
+    (
+        "NamespaceDeletionGroupVersionParsingFailure",
+        False,
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    (
+        "NamespaceDeletionContentFailure",
+        False,
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+)
+"""What goes wrong on a real cluster only: there, parts of the API can be out of reach."""
 
 
 class Namespaces(Controller):
@@ -85,57 +112,9 @@ class Namespaces(Controller):
         return left
 
     def _status(self, space: Object, left: dict[str, list[Object]], now: float) -> dict[str, Any]:
-        kept: dict[str, int] = {}
-        for objects in left.values():
-            for obj in objects:
-                for finalizer in obj["metadata"].get("finalizers") or ():
-                    kept[finalizer] = kept.get(finalizer, 0) + 1
-        remaining = ", ".join(
-            f"{name if '.' in name else name + '.'} has {len(objects)} resource instances"
-            for name, objects in sorted(left.items())
-        )
-        finalizers = ", ".join(
-            f"{name} in {count} resource instances" for name, count in sorted(kept.items())
-        )
-        told = (
-            (
-                "NamespaceDeletionDiscoveryFailure",
-                False,
-                "ResourcesDiscovered",
-                "All resources successfully discovered",
-            ),
-            (
-                "NamespaceDeletionGroupVersionParsingFailure",
-                False,
-                "ParsedGroupVersions",
-                "All legacy kube types successfully parsed",
-            ),
-            (
-                "NamespaceDeletionContentFailure",
-                False,
-                "ContentDeleted",
-                "All content successfully deleted, may be waiting on finalization",
-            ),
-            (
-                "NamespaceContentRemaining",
-                bool(left),
-                "SomeResourcesRemain" if left else "ContentRemoved",
-                f"Some resources are remaining: {remaining}"
-                if left
-                else "All content successfully removed",
-            ),
-            (
-                "NamespaceFinalizersRemaining",
-                bool(kept),
-                "SomeFinalizersRemain" if kept else "ContentHasNoFinalizers",
-                f"Some content in the namespace has finalizers remaining: {finalizers}"
-                if kept
-                else "All content-preserving finalizers finished",
-            ),
-        )
         old = space.get("status") or {}
         conditions = []
-        for type, holds, reason, message in told:
+        for type, holds, reason, message in _NO_FAILURE + _remaining(left):
             known = condition(old, type)
             status = "True" if holds else "False"
             is_same = known is not None and known["status"] == status
@@ -150,6 +129,40 @@ class Namespaces(Controller):
                 }
             )
         return {**old, "phase": "Terminating", "conditions": conditions}
+
+
+def _remaining(left: dict[str, list[Object]]) -> tuple[_Told, ...]:
+    """What is told of the objects that are left, by their resource, and of their finalizers."""
+    kept = Counter(
+        finalizer
+        for objects in left.values()
+        for obj in objects
+        for finalizer in obj["metadata"].get("finalizers") or ()
+    )
+    resources = ", ".join(
+        f"{name if '.' in name else name + '.'} has {len(objects)} resource instances"
+        for name, objects in sorted(left.items())
+    )
+    finalizers = ", ".join(
+        f"{name} in {count} resource instances" for name, count in sorted(kept.items())
+    )
+    content: _Told = (
+        "NamespaceContentRemaining",
+        bool(left),
+        "SomeResourcesRemain" if left else "ContentRemoved",
+        f"Some resources are remaining: {resources}"
+        if left
+        else "All content successfully removed",
+    )
+    holders: _Told = (
+        "NamespaceFinalizersRemaining",
+        bool(kept),
+        "SomeFinalizersRemain" if kept else "ContentHasNoFinalizers",
+        f"Some content in the namespace has finalizers remaining: {finalizers}"
+        if kept
+        else "All content-preserving finalizers finished",
+    )
+    return content, holders
 
 
 def _is_terminating(space: Object) -> bool:
