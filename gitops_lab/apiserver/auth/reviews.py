@@ -32,6 +32,9 @@ _GROUPS = {
     "TokenReview": _AUTHENTICATION,
 }
 
+KINDS = frozenset(_GROUPS)
+"""The kinds that `review` answers."""
+
 _RESOURCE_RULE = ("verbs", "apiGroups", "resources", "resourceNames")
 _PATH_RULE = ("verbs", "nonResourceURLs")
 
@@ -49,7 +52,7 @@ def review(
     """Answer a review: the body with a status.
 
     Args:
-        kind: of the review, such as `SubjectAccessReview`.
+        kind: one of `KINDS`.
         body: the question, as the client sent it.
         user: who asks.
         authorizer: knows who may do what.
