@@ -137,9 +137,13 @@ def informer(core: client.CoreV1Api, namespace: str) -> Iterator[SharedInformer]
         core.list_namespaced_config_map, namespace=namespace, label_selector="of=test"
     )
     yield made
-    # Told to stop while it connects, the client's informer would not hear it.
-    until(lambda: getattr(made._watch, "_resp", None), "the informer watches")
+    watches(made)  # told to stop while it connects, the client's informer would not hear it
     made.stop()
+
+
+def watches(informer: SharedInformer) -> None:
+    """Wait until the informer's watch is open: it hears of what it lists before that."""
+    until(lambda: getattr(informer._watch, "_resp", None), "the informer watches")
 
 
 def test_an_informer_keeps_a_copy_of_what_is_there(
@@ -165,6 +169,7 @@ def test_an_informer_goes_on_after_its_connection_broke(
     seen = Seen(informer)
     informer.start()
     assert seen.next() == ("ADDED", "first")
+    watches(informer)
     live.disconnect(("", "configmaps", namespace, "first"))
     assert seen.next() == ("MODIFIED", "first")
     core.create_namespaced_config_map(namespace, named("second"))
