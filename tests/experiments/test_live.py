@@ -61,8 +61,22 @@ class Teller:
     def __call__(self, *arguments: str) -> tuple[int, str]:
         """Tell it to its end; the exit code, and what was said on the way."""
         with self.begin(*arguments) as process:
-            _, said = process.communicate(timeout=120)
+            _, said = process.communicate(timeout=300)
         return process.returncode, said
+
+    def until_it_ends_as(self, expected: list[tuple[object, ...]], backend: str, pace: int) -> str:
+        """Tell it until it ends so, twice at most; what was said on the way.
+
+        Where others are busy, too, a chapter may be over before a deployer has had its turn. The
+        second time, each takes twice as long.
+        """
+        for each in (pace, pace // 2):
+            code, said = self("--backend", backend, "--pace", str(each))
+            assert code == 0, said
+            if outcomes(self.rows()) == expected:
+                break
+        assert outcomes(self.rows()) == expected, said
+        return said
 
     def rows(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads((self.output / "results.json").read_text())["rows"]
@@ -97,10 +111,8 @@ def virtual() -> list[tuple[object, ...]]:
 
 
 def test_live_on_simulated_clusters_it_ends_as_in_virtual_time(teller: Teller) -> None:
-    code, said = teller("--backend", "simulated", "--pace", "70")
-    assert code == 0, said
+    said = teller.until_it_ends_as(virtual(), "simulated", 70)
     rows = teller.rows()
-    assert outcomes(rows) == virtual(), said
     chapters = ["first deploy", "upgrade", "hand edit", "file deleted", "image missing",
         "git revert", "deployers down", "back again"]  # fmt: skip
     assert [line.split(maxsplit=1)[1].partition(" (")[0] for line in said.splitlines()
@@ -114,13 +126,11 @@ def test_live_on_simulated_clusters_it_ends_as_in_virtual_time(teller: Teller) -
 
 
 def test_on_clusters_by_kind_it_ends_as_in_virtual_time(teller: Teller) -> None:
-    code, said = teller("--backend", "kind", "--pace", str(PACE))
-    assert code == 0, said
-    assert outcomes(teller.rows()) == virtual(), said
+    teller.until_it_ends_as(virtual(), "kind", PACE)
     assert teller.left == []
     results = json.loads((teller.output / "results.json").read_text())
     assert results["backend"] == "kind" and "Kubernetes are real" in results["real"]
-    assert results["arms"]["push-on-commit"]["start"] == 15 / PACE
+    assert results["arms"]["push-on-commit"]["start"] == 15 / results["pace"]
     first = read(teller.output / "journal.jsonl")[0]
     assert (first.event, first.subject) == ("setting", "kind")
     report = (teller.output / "report.html").read_text()
@@ -128,7 +138,8 @@ def test_on_clusters_by_kind_it_ends_as_in_virtual_time(teller: Teller) -> None:
     calls = [json.loads(call) for call in teller.machine.calls()]
     loaded = [call for call in calls if call[1:3] == ["load", "docker-image"]]
     images = [shop(name).reference for name in versions("gitops-lab/shop:1.0.0")]
-    assert sum(call[-len(images) :] == images for call in loaded) == 2
+    assert {call[4].partition("-demo-")[2].split("-", 1)[1][:4] for call in loaded
+        if call[-len(images) :] == images} == {"push", "pull"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
