@@ -219,6 +219,18 @@ def test_pull_says_ready_or_why_not_in_the_cluster() -> None:
         assert status is not None and status["data"]["ready"] == "True"
 
 
+def test_pull_looks_again_before_its_interval_if_the_policy_retries() -> None:
+    patient = Policy(interval=3600, retry=60)
+    with Sandbox(ArmDescription("pull", PullDeployer, patient)) as world:
+        world.commit("one", {"book.yaml": book()})
+        world.repository.reachable = False
+        world.run(minutes=5)
+        assert told(world, "pull", "reported")[-1].data["state"] == "failure"
+        world.repository.reachable = True
+        world.run(minutes=3)
+        assert page(world["pull"]) == "1"
+
+
 def test_pull_catches_up_when_git_comes_back() -> None:
     with Sandbox("pull") as world:
         world.repository.reachable = False

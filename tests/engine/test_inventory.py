@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops_lab.engine.inventory import after, dump, load, stale
+from gitops_lab.engine.inventory import after, before, dump, load, stale
 from gitops_lab.errors import SyncError
 from gitops_lab.model import Action, Change, Manifest, ObjectKey
 
@@ -44,6 +44,14 @@ def test_an_unreadable_inventory_is_refused_not_guessed(text: str) -> None:
 def test_stale_is_what_was_applied_and_is_not_desired() -> None:
     inventory = {key("a"): "v1", key("b"): "v1"}
     assert stale(inventory, [Manifest(body("a"), "a.yaml#1")]) == [key("b")]
+
+
+def test_before_a_sync_it_holds_what_was_applied_and_what_may_come_to_be() -> None:
+    planned = [
+        Change(key("new"), Action.CREATED, "", body("new")),
+        Change(key("stale"), Action.DELETED, "", live=body("stale")),
+    ]
+    assert before({key("stale"): "v1"}, planned) == {key("stale"): "v1", key("new"): "v1"}
 
 
 def test_after_a_sync_it_holds_what_is_live_and_what_could_not_be_pruned() -> None:

@@ -132,6 +132,24 @@ def test_what_git_drops_is_pruned_and_leaves_the_inventory(
     assert SETTINGS not in outcome.inventory
 
 
+def test_what_is_pruned_goes_in_the_opposite_order_of_apply(run: Any) -> None:
+    web, kept = deployment(), config_map("other")
+    assert list(actions(run(artifact({"a.yaml": [web, config_map(), kept]})))) == [
+        "other", "settings", "web",
+    ]  # fmt: skip
+    assert list(actions(run(artifact({"a.yaml": kept})))) == ["other", "web", "settings"]
+
+
+def test_what_somebody_else_is_deleting_already_is_not_pruned_again(
+    run: Any, cluster: SimulatedConnection
+) -> None:
+    held = config_map("settings", a="1")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    run(artifact({**BOTH, "a.yaml": held}))
+    cluster.delete(SETTINGS)
+    assert actions(run(artifact(ONE))) == {"other": "unchanged"}
+
+
 def test_without_pruning_it_stays_as_an_orphan_that_is_told(
     run: Any, cluster: SimulatedConnection
 ) -> None:
