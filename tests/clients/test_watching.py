@@ -137,11 +137,11 @@ def informer(core: client.CoreV1Api, namespace: str) -> Iterator[SharedInformer]
         core.list_namespaced_config_map, namespace=namespace, label_selector="of=test"
     )
     yield made
-    watches(made)  # told to stop while it connects, the client's informer would not hear it
+    until_it_watches(made)  # told to stop while it connects, it would not hear of it
     made.stop()
 
 
-def watches(informer: SharedInformer) -> None:
+def until_it_watches(informer: SharedInformer) -> None:
     """Wait until the informer's watch is open: it hears of what it lists before that."""
     until(lambda: getattr(informer._watch, "_resp", None), "the informer watches")
 
@@ -169,7 +169,7 @@ def test_an_informer_goes_on_after_its_connection_broke(
     seen = Seen(informer)
     informer.start()
     assert seen.next() == ("ADDED", "first")
-    watches(informer)
+    until_it_watches(informer)
     live.disconnect(("", "configmaps", namespace, "first"))
     assert seen.next() == ("MODIFIED", "first")
     core.create_namespaced_config_map(namespace, named("second"))
