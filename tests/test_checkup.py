@@ -126,7 +126,7 @@ def test_a_kubectl_that_says_nothing_is_noted(laptop: Path) -> None:
 def test_every_library_that_the_package_needs_is_looked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert {"aiohttp", "kubernetes"} <= set(checkup.libraries())
+    assert "matplotlib" in checkup.libraries()
     needed = ["pytest>=8", "no-such.library>=1; python_version > '3'"]
     monkeypatch.setattr(checkup, "requires", lambda name: needed)
     (fault,) = [f for f in findings() if f.what.startswith("libraries")]
