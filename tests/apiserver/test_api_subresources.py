@@ -241,6 +241,20 @@ def test_an_eviction_deletes_as_it_is_told(guarded: World) -> None:
     assert guarded.get("Pod", "web-1")["metadata"]["deletionGracePeriodSeconds"] == 3
 
 
+def test_whoever_evicts_is_who_deletes(guarded: World) -> None:
+    asked: list[Options] = []
+    guarded.api.reviews.append(lambda request: asked.append(request.options))
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web-1"}}
+    guarded.api.create(
+        guarded.resource("Pod"),
+        body,
+        namespace="default",
+        subresource="eviction",
+        options=Options(user="jane", groups=("drainers",)),
+    )
+    assert [(each.user, each.groups) for each in asked] == [("jane", ("drainers",))] * 2
+
+
 def test_an_eviction_waits_for_a_budget_that_is_used_up(guarded: World) -> None:
     allow(guarded, disruptionsAllowed=0, desiredHealthy=2, currentHealthy=2)
     with pytest.raises(ApiError) as refusal:

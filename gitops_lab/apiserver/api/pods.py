@@ -114,6 +114,7 @@ def deletion_of(eviction: Object, options: Options) -> Options:
         uid=preconditions.get("uid", ""),
         resource_version=preconditions.get("resourceVersion", ""),
         user=options.user,
+        groups=options.groups,
     )
 
 
