@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitops_lab.apiserver.controllers.autoscaler import LOAD
+from gitops_lab.apiserver.controllers.figures import LOAD
 from gitops_lab.model import Object
 from tests.apiserver.controllers.world import STEADY, World, condition
 

@@ -75,13 +75,13 @@ def test_one_object_has_so_many_events_and_then_one_in_five_minutes(world: World
 
 def test_what_one_object_does_costs_another_nothing() -> None:
     correlator = Correlator()
-    assert [correlator.withholds(("a",), "e", 0) for _ in range(26)] == [*[False] * 25, True]
-    assert not correlator.withholds(("b",), "e", 0)
+    assert [correlator.withholds(("a",), ("e",), 0) for _ in range(26)] == [*[False] * 25, True]
+    assert not correlator.withholds(("b",), ("e",), 0)
 
 
 def test_the_memory_is_bounded() -> None:
     correlator = Correlator()
     for number in range(MOST_REMEMBERED + 10):
-        correlator.withholds((str(number),), "e", 0)
+        correlator.withholds((str(number),), ("e",), 0)
         correlator.combines((str(number),), "e", 0)
     assert len(correlator._tokens) == len(correlator._similar) == MOST_REMEMBERED
