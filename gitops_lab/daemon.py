@@ -109,10 +109,21 @@ def start(
             where=str(folder.log),
             fix="free some space: the disk is full"
             if folder.is_full
-            else "its last lines say why; `gitops-lab doctor` looks for usual causes",
+            else f"its last line is: {last_line(folder.log)}\n"
+            "`gitops-lab doctor` looks for usual causes",
         )
     found = "crashed" if answer["crashed"] else "stopped" if kept else "new"
     return {**folder.description(), "found": found}
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says something, as far as a terminal shows it in one piece."""
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except OSError:
+        return "(none)"
+    said = [line.strip(" |+-") for line in lines]
+    return next((line for line in reversed(said) if line), "(none)")[:200]
 
 
 def _heard(process: subprocess.Popen[bytes], patience: float, progress: Progress) -> dict[str, Any]:

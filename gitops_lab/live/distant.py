@@ -54,15 +54,15 @@ class Distant:
 
     def look(self) -> None:
         """Read what the agent wrote down since."""
-        memory = self._read("inventory")
-        if memory.get("revision", "") != self.applied:
-            self.applied = memory["revision"]
-            self.outcome = Result(self.applied)
+        applied = self._read("inventory").get("revision", "")
+        if applied != self.applied:
+            self.applied, self.outcome = applied, Result(applied)
         status = self._read("status")
         told = (status.get("revision", ""), status.get("message", ""))
         if told not in (self._reported, ("", "")):
             self._reported = told
-            state = "success" if status.get("ready") == "True" else "failure"
+            waits = "failure" if told[0] else "waiting"  # as the agent itself calls it
+            state = "success" if status.get("ready") == "True" else waits
             self._journal.record("reported", *told, state=state, elsewhere=True)
 
     def notify(self, revision: Revision) -> None:

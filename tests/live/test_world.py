@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
+from gitops_lab.daemon import last_line
 from gitops_lab.errors import ClusterUnreachable, LabError
 from gitops_lab.live import LiveArm, LiveWorld
 from gitops_lab.live.arm import rights
@@ -459,3 +460,10 @@ def test_a_merged_kubeconfig_keeps_the_first_context() -> None:
     whole = merged([config("a"), config("b")])
     assert whole["current-context"] == "a"
     assert [each["name"] for each in whole["contexts"]] == ["a", "b"]
+
+
+def test_the_last_line_of_a_log_is_the_one_that_says_something(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_line(log) == "(none)"
+    log.write_text("Traceback\n    | OSError: nothing works\n    +-----------\n\n")
+    assert last_line(log) == "OSError: nothing works"
