@@ -51,7 +51,8 @@ class PullDeployer(Deployer):
         stored = self.cluster.get(ObjectKey("", "ConfigMap", self.home, f"{self.name}-inventory"))
         if stored is None:
             return Memory()
-        return Memory(stored["data"]["revision"], load(stored["data"]["inventory"]))
+        data = stored.get("data") or {}
+        return Memory(data.get("revision", ""), load(data.get("inventory", "")))
 
     def remember(self, memory: Memory) -> None:
         """Keep it in its ConfigMap."""

@@ -192,6 +192,24 @@ def test_pull_keeps_its_inventory_in_the_cluster() -> None:
         assert [key.name for key in load(stored["data"]["inventory"])] == ["book"]
 
 
+@pytest.mark.parametrize("data", [None, {"inventory": None}, {"inventory": "{"}])
+def test_an_inventory_that_somebody_spoiled_is_told_of_and_nothing_is_pruned(
+    data: dict[str, str | None] | None,
+) -> None:
+    with Sandbox("pull+self-heal", seed=1) as world:
+        world.commit("two", {"a.yaml": book("a"), "b.yaml": book("b")})
+        world.run(minutes=3)
+        world.drift("ConfigMap/gitops-lab/pull-self-heal-inventory", {"data": data})
+        world.commit("one", {"b.yaml": None})
+        world.run(minutes=3)
+        (report,) = told(world, "pull+self-heal", "reported")[-1:]
+        assert report.data["state"] == "failure" and "inventory cannot be read" in report.why
+        assert set(live_books(world["pull+self-heal"])) == {"a", "b"}
+        world.drift("ConfigMap/gitops-lab/pull-self-heal-inventory", None)
+        world.run(minutes=3)
+        assert told(world, "pull+self-heal", "reported")[-1].data["state"] == "success"
+
+
 def test_an_agent_that_was_killed_and_replaced_still_prunes() -> None:
     with Sandbox("pull") as world:
         world.commit("two", {"a.yaml": book("a"), "b.yaml": book("b")})
