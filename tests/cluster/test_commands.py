@@ -19,11 +19,17 @@ def sh(script: str, timeout: float = 30, **options: object) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+    """Whether a process stays; one that was ended may need a moment on a busy machine."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        if status.rpartition(")")[2].split()[0] == "Z":
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def test_what_it_writes_is_given_back_and_told_as_it_comes() -> None:

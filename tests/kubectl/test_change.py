@@ -127,6 +127,7 @@ def test_a_patch_comes_in_three_kinds(kubectl: Kubectl, kind: str) -> None:
     command = f"patch deployment web --type {kind} -p"
     assert kubectl(command, json.dumps(patch)) == "deployment.apps/web patched\n"
     assert kubectl("get deploy web -o", "jsonpath={.spec.replicas}") == replicas
+    kubectl("rollout status deployment/web --timeout 60s")  # else its status changes meanwhile
     assert kubectl(command, json.dumps(patch)) == "deployment.apps/web patched (no change)\n"
 
 
