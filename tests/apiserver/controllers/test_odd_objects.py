@@ -22,3 +22,4 @@ def test_a_controller_lives_with(text: str) -> None:
         "spec: {containers: [{name: c, image: 'web:1'}]}}"
     )
     world.run(60)
+    assert world.get("Pod", "p")["status"]["phase"] == "Running"
