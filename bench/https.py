@@ -15,11 +15,11 @@ from typing import Any
 import aiohttp
 
 from bench.harness import Figure
-from gitops_lab.apiserver.api import Api, bootstrap
-from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens, bootstrap_rbac
-from gitops_lab.apiserver.http.server import Server
-from gitops_lab.clock import EPOCH
 from gitops_lab.model import Object
+from kubesim.api import Api, bootstrap
+from kubesim.auth import Authenticator, Authority, Authorizer, Tokens, bootstrap_rbac
+from kubesim.clock import EPOCH
+from kubesim.http.server import Server
 
 PODS, WATCHERS, CLIENTS = 5_000, 100, 8
 

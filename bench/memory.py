@@ -17,10 +17,10 @@ from time import sleep
 
 from bench.harness import Figure
 from bench.live import shell
-from gitops_lab.clock import WallClock
 from gitops_lab.live.cluster import LiveCluster
 from gitops_lab.model import Object
 from gitops_lab.sandbox import ARMS
+from kubesim.clock import WallClock
 
 PODS = 5_000
 SETTLE = 2.0

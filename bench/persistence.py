@@ -7,10 +7,10 @@ from itertools import count
 from pathlib import Path
 
 from bench.harness import Figure, each, seconds
-from gitops_lab.apiserver.persistence import Log
-from gitops_lab.apiserver.store import Key, Store
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.sandbox import Sandbox
+from kubesim.persistence import Log
+from kubesim.store import Key, Store
 
 PODS = 5_000
 """How large the cluster is that a process finds."""

@@ -17,8 +17,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, Self
 
-from gitops_lab.apiserver.controllers.images import Catalogue
-from gitops_lab.clock import SimClock
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.deployers.policy import Policy
@@ -31,6 +29,8 @@ from gitops_lab.journal import Journal, sync_in_words
 from gitops_lab.model import Manifest, Object, ObjectKey, Revision
 from gitops_lab.observer import Observation, Observer
 from gitops_lab.ports import Credentials
+from kubesim.clock import SimClock
+from kubesim.controllers.images import Catalogue
 
 OBSERVER = Credentials("observer", inside=True)
 LEARNER = Credentials("learner", inside=False)

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
-from gitops_lab.files import write_private
+from kubesim.files import write_private
 
 ANSWER = 30.0
 """How long to wait for an answer of a sandbox's process, in seconds."""

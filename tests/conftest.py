@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from gitops_lab.clock import SimClock
 from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.journal import Journal
 from gitops_lab.model import Artifact, Revision
 from gitops_lab.ports import Credentials
+from kubesim.clock import SimClock
 
 INSIDE = Credentials("test", inside=True)
 

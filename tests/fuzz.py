@@ -32,9 +32,9 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import FlakyStrategyDefinition
 
-from gitops_lab.apiserver.controllers import Controllers
-from gitops_lab.apiserver.controllers.images import Catalogue
-from tests.apiserver.http.world import World, authority, client_context
+from kubesim.controllers import Controllers
+from kubesim.controllers.images import Catalogue
+from tests.kubesim.http.world import World, authority, client_context
 
 ANSWER_WITHIN = 5.0
 """Seconds after which a request counts as unanswered."""
@@ -73,7 +73,7 @@ class Live:
     def served(self) -> Iterator[Live]:
         """The cluster, as long as it serves."""
         client_context(self.world.folder, "admin", ("system:masters",))
-        logger = logging.getLogger("gitops_lab.apiserver.http")
+        logger = logging.getLogger("kubesim.http")
         handler = _Collecting(self.faults)
         logger.addHandler(handler)
         self._thread.start()

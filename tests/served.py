@@ -9,7 +9,8 @@ from random import Random
 from threading import Thread
 from typing import Any, TypeVar
 
-from gitops_lab.apiserver.auth import (
+from gitops_lab.cluster.simulated import SimulatedCluster
+from kubesim.auth import (
     Authenticator,
     Authority,
     Authorizer,
@@ -17,10 +18,9 @@ from gitops_lab.apiserver.auth import (
     bootstrap_rbac,
     kubeconfig,
 )
-from gitops_lab.apiserver.auth.kubeconfig import write
-from gitops_lab.apiserver.http.server import Server
-from gitops_lab.clock import SimClock, WallClock
-from gitops_lab.cluster.simulated import SimulatedCluster
+from kubesim.auth.kubeconfig import write
+from kubesim.clock import SimClock, WallClock
+from kubesim.http.server import Server
 
 T = TypeVar("T")
 

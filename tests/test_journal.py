@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops_lab.clock import SimClock
 from gitops_lab.journal import Entry, Journal, read, replay
+from kubesim.clock import SimClock
 
 entries = st.builds(
     Entry,

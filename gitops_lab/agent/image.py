@@ -1,4 +1,4 @@
-"""The agent's image: this package, and of what it needs only what an agent needs."""
+"""The agent's image: both packages, and only those dependencies that an agent imports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ __all__ = ["AGENT", "NEEDED", "write_context"]
 NEEDED = ("GitPython", "kubernetes", "PyYAML")
 """The packages that an agent imports beside this one."""
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGES = ("gitops_lab", "kubesim")
+"""Both packages: the lab takes its clock and its errors from kubesim."""
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def write_context(folder: Path) -> None:
@@ -22,9 +25,10 @@ def write_context(folder: Path) -> None:
     shutil.copyfile(Path(__file__).with_name("Dockerfile"), folder / "Dockerfile")
     lines = [f"{package}=={version(package)}\n" for package in NEEDED]
     (folder / "requirements.txt").write_text("".join(lines))
-    shutil.copytree(
-        PACKAGE, folder / "gitops_lab", ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
-    )
+    for package in PACKAGES:
+        source = REPOSITORY / package
+        skipped = shutil.ignore_patterns("__pycache__", "*.pyc")
+        shutil.copytree(source, folder / package, ignore=skipped)
 
 
 AGENT = Image(IMAGE, write_context)

@@ -17,15 +17,15 @@ from random import SystemRandom
 
 import yaml
 
-from gitops_lab.clock import WallClock
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.errors import UsageError
-from gitops_lab.files import write_private
 from gitops_lab.forge.access import address, configure
 from gitops_lab.forge.remote import RemoteSource
 from gitops_lab.journal import Journal
+from kubesim.clock import WallClock
+from kubesim.files import write_private
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its ServiceAccount's token, and by what to recognise the API server."""

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from gitops_lab.apiserver.auth.grants import APPLIED
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import RBAC
 from gitops_lab.errors import LabError, UsageError
+from kubesim.auth.grants import APPLIED
 
 PRODUCTION = ("prod", "production", "prd", "live")
 """Words that people call production by."""

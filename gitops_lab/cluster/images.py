@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitops_lab.apiserver.controllers.images import parse
 from gitops_lab.cluster.commands import Progress, run
 from gitops_lab.errors import UsageError
+from kubesim.controllers.images import parse
 
 BUILD = 900.0
 """How long an image may take to build, in seconds: its base has to be pulled the first time."""

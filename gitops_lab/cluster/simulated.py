@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from gitops_lab.apiserver.api import Api, Options, bootstrap
-from gitops_lab.apiserver.applications import Applications
-from gitops_lab.apiserver.controllers import Controllers
-from gitops_lab.apiserver.controllers.images import Catalogue
-from gitops_lab.apiserver.controllers.signing import Sign
-from gitops_lab.apiserver.resources import Resource
-from gitops_lab.apiserver.store import Store
-from gitops_lab.apiserver.validating import ValidatingAdmission
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import Object, ObjectKey, copied, join_api_version
 from gitops_lab.ports import Clock, Credentials
+from kubesim.api import Api, Options, bootstrap
+from kubesim.applications import Applications
+from kubesim.controllers import Controllers
+from kubesim.controllers.images import Catalogue
+from kubesim.controllers.signing import Sign
+from kubesim.resources import Resource
+from kubesim.store import Store
+from kubesim.validating import ValidatingAdmission
 
 
 class SimulatedCluster:

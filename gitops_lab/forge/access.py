@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from gitops_lab.files import write_private
+from kubesim.files import write_private
 
 
 def configure(folder: Path, *, address: str, authority: Path, account: str, token: str) -> Path:

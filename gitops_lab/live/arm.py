@@ -8,10 +8,6 @@ from random import Random
 from typing import Any, Protocol
 
 from gitops_lab.agent.manifests import agent
-from gitops_lab.apiserver.auth.grants import deployer_rights
-from gitops_lab.apiserver.auth.kubeconfig import write
-from gitops_lab.apiserver.auth.users import split_account
-from gitops_lab.clock import WallClock
 from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
 from gitops_lab.errors import LabError
@@ -27,6 +23,10 @@ from gitops_lab.model import Object, ObjectKey
 from gitops_lab.observer import Observer
 from gitops_lab.sandbox import BRANCH, LEARNER, OBSERVER, ArmDescription, status_line
 from gitops_lab.state import Setup
+from kubesim.auth.grants import deployer_rights
+from kubesim.auth.kubeconfig import write
+from kubesim.auth.users import split_account
+from kubesim.clock import WallClock
 
 GLANCE, SHORTEST = 2.0, 0.5
 """Time between two looks at a cluster that tells nobody of its changes, in seconds on the wall: as

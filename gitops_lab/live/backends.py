@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 
 from gitops_lab.agent.image import AGENT
-from gitops_lab.clock import WallClock
 from gitops_lab.cluster import context, kind
 from gitops_lab.cluster.bridge import way_back
 from gitops_lab.cluster.commands import Progress
@@ -24,6 +23,7 @@ from gitops_lab.live.cluster import ArmCluster, LiveCluster
 from gitops_lab.live.real import RealCluster
 from gitops_lab.model import ObjectKey
 from gitops_lab.state import Setup
+from kubesim.clock import WallClock
 
 LOOKS = 60
 """How often to look whether what was removed is gone."""

@@ -7,19 +7,19 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens
-from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
-from gitops_lab.apiserver.auth.roles import bootstrap_rbac
-from gitops_lab.apiserver.auth.users import split_account
-from gitops_lab.apiserver.http.metrics import Family, Tally
-from gitops_lab.apiserver.http.server import Server
-from gitops_lab.apiserver.persistence import Log
-from gitops_lab.clock import WallClock
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.live.listening import listen
 from gitops_lab.model import Object, ObjectKey, named
 from gitops_lab.ports import Cluster, Credentials
+from kubesim.auth import Authenticator, Authority, Authorizer, Tokens
+from kubesim.auth.kubeconfig import kubeconfig
+from kubesim.auth.roles import bootstrap_rbac
+from kubesim.auth.users import split_account
+from kubesim.clock import WallClock
+from kubesim.http.metrics import Family, Tally
+from kubesim.http.server import Server
+from kubesim.persistence import Log
 
 TOKEN_SECONDS = 365 * 86_400
 """How long an agent's token is good. In a real cluster the kubelet renews it every hour."""

@@ -8,15 +8,15 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from gitops_lab.apiserver.http.server import tls
 from gitops_lab.errors import LabError
-from gitops_lab.files import write_private
 from gitops_lab.forge import Forge
 from gitops_lab.forge.access import configure
 from gitops_lab.forge.accounts import EVERY, Accounts, Right
 from gitops_lab.forge.smart_http import GitServer, url
 from gitops_lab.live.cluster import kept_authority
 from gitops_lab.live.listening import listen
+from kubesim.files import write_private
+from kubesim.http.server import tls
 
 LEARNER = "learner"
 """The account of the person whose sandbox it is; it may read and write every repository."""

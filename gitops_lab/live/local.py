@@ -10,10 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from gitops_lab.clock import WallClock
 from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.journal import Pen
 from gitops_lab.model import Revision
+from kubesim.clock import WallClock
 
 
 class Local:

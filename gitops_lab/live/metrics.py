@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from gitops_lab.apiserver.http.metrics import Family
 from gitops_lab.journal import Entry, Journal
+from kubesim.http.metrics import Family
 
 
 class ArmMetrics:

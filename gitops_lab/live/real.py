@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gitops_lab.apiserver.auth.users import account_name, split_account
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import SANDBOX_LABEL, SharedCluster
 from gitops_lab.deployers.pull import NAMESPACE
@@ -18,6 +17,7 @@ from gitops_lab.errors import LabError, UsageError
 from gitops_lab.live.cluster import TOKEN_SECONDS
 from gitops_lab.model import Object, ObjectKey, named
 from gitops_lab.ports import Credentials
+from kubesim.auth.users import account_name, split_account
 
 
 class RealCluster:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gitops_lab.errors import LabError
-from gitops_lab.files import write_private
+from kubesim.files import write_private
 
 
 class Storage(MutableMapping[str, str]):

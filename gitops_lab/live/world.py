@@ -14,13 +14,10 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
-from gitops_lab.apiserver.auth.kubeconfig import write
-from gitops_lab.clock import WallClock
 from gitops_lab.cluster.commands import Progress
 from gitops_lab.cluster.images import Image
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.errors import ForgeError, UsageError
-from gitops_lab.files import write_private
 from gitops_lab.forge import Forge, Repository
 from gitops_lab.forge.spool import NOTHING
 from gitops_lab.journal import Entry, Journal
@@ -30,6 +27,9 @@ from gitops_lab.live.git import LiveGit
 from gitops_lab.model import Object, Revision
 from gitops_lab.sandbox import BRANCH, ArmDescription, described
 from gitops_lab.state import Setup
+from kubesim.auth.kubeconfig import write
+from kubesim.clock import WallClock
+from kubesim.files import write_private
 
 REPOSITORY = "app"
 """What the sandbox's repository is called."""

@@ -28,7 +28,7 @@ def test_the_context_has_all_that_the_dockerfile_copies(tmp_path: Path) -> None:
         for line in (tmp_path / "Dockerfile").read_text().splitlines()
         if line.startswith("COPY")
     ]
-    assert copied == ["requirements.txt", "gitops_lab"]
+    assert copied == ["requirements.txt", "gitops_lab", "kubesim"]
     assert all((tmp_path / name).exists() for name in copied)
     pins = (tmp_path / "requirements.txt").read_text().splitlines()
     assert pins == [f"{name}=={version(name)}" for name in NEEDED]

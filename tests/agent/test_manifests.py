@@ -9,13 +9,13 @@ import pytest
 
 from gitops_lab.agent.manifests import IMAGE, agent, arguments
 from gitops_lab.cli import parser
-from gitops_lab.clock import SimClock
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
 from gitops_lab.model import ObjectKey, named
 from gitops_lab.ports import Credentials
 from gitops_lab.sandbox import ARMS
+from kubesim.clock import SimClock
 
 POLICY = Policy(interval=60, self_heal=True)
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from gitops_lab.apiserver.store import WINDOW
-from gitops_lab.clock import WallClock
+from kubesim.clock import WallClock
+from kubesim.store import WINDOW
 from tests.served import Served
 
 SPEED = 20

@@ -16,7 +16,7 @@ from kubernetes.leaderelection import electionconfig, leaderelection
 from kubernetes.leaderelection.resourcelock.configmaplock import ConfigMapLock
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 
-from gitops_lab.apiserver.http import watches
+from kubesim.http import watches
 from tests.clients.conftest import PATIENCE, Live, until
 
 

@@ -10,15 +10,15 @@ from random import Random
 
 import pytest
 
-from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens
-from gitops_lab.apiserver.auth.kubeconfig import kubeconfig, write
-from gitops_lab.apiserver.http.server import Server
-from gitops_lab.clock import EPOCH, SimClock
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster, refusal
 from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.errors import ApiError, ClusterUnreachable, UsageError
 from gitops_lab.model import ObjectKey
 from gitops_lab.ports import Cluster, Credentials
+from kubesim.auth import Authenticator, Authority, Authorizer, Tokens
+from kubesim.auth.kubeconfig import kubeconfig, write
+from kubesim.clock import EPOCH, SimClock
+from kubesim.http.server import Server
 from tests.conftest import config_map, deployment, namespace
 
 BOOK = ObjectKey("", "ConfigMap", "default", "book")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gitops_lab.apiserver.auth.grants import deployer_rights
-from gitops_lab.apiserver.auth.roles import bootstrap_rbac
-from gitops_lab.clock import EPOCH
 from gitops_lab.cluster.context import require_rights
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import SharedCluster, labelled, labels, owned, remove, strangers
 from gitops_lab.errors import ApiError, LabError
 from gitops_lab.model import Object, ObjectKey, copied, named
+from kubesim.auth.grants import deployer_rights
+from kubesim.auth.roles import bootstrap_rbac
+from kubesim.clock import EPOCH
 from tests.cluster.test_kubeconfig import Served
 from tests.conftest import config_map, deployment, namespace
 

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from gitops_lab.clock import SimClock
 from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import ObjectKey
 from gitops_lab.ports import Credentials
+from kubesim.clock import SimClock
 from tests.conftest import config_map, deployment
 
 BOOK = ObjectKey("", "ConfigMap", "default", "book")

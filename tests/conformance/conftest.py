@@ -22,11 +22,11 @@ from typing import Any
 
 import pytest
 
-from gitops_lab.clock import SimClock
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey, named
 from gitops_lab.ports import Cluster, Credentials
+from kubesim.clock import SimClock
 from tests.conformance.requests import Requests, Rest, Verbs
 from tests.served import Served
 

@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gitops_lab.apiserver.api import Api, Options
-from gitops_lab.apiserver.resources import Resource
 from gitops_lab.cluster.kubeconfig import refusal
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object, copied
+from kubesim.api import Api, Options
+from kubesim.resources import Resource
 
 _EVERYWHERE = frozenset(
     "clusterrolebindings clusterroles customresourcedefinitions namespaces nodes persistentvolumes "

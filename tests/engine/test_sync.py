@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitops_lab.clock import SimClock
 from gitops_lab.cluster.simulated import SimulatedConnection
 from gitops_lab.engine.inventory import Inventory
 from gitops_lab.engine.plan import KEEP_ANNOTATION, OWNER_LABEL, SyncPolicy
@@ -17,6 +16,7 @@ from gitops_lab.engine.sync import Outcome, sync
 from gitops_lab.errors import ClusterUnreachable, RenderError, SyncError
 from gitops_lab.journal import Journal
 from gitops_lab.model import Action, Artifact, HealthStatus, ObjectKey, SyncStatus
+from kubesim.clock import SimClock
 from tests.conftest import INSIDE, artifact, config_map, deployment, namespace, new_cluster
 
 POLICY = SyncPolicy(owner="pull")

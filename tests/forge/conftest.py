@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitops_lab.clock import EPOCH
 from gitops_lab.forge import Forge, Repository
 from gitops_lab.forge.command import git
+from kubesim.clock import EPOCH
 
 
 @pytest.fixture

@@ -22,12 +22,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gitops_lab.apiserver.auth.certificates import Authority
 from gitops_lab.forge import Forge, PushEvent, Repository
 from gitops_lab.forge.accounts import Accounts
 from gitops_lab.forge.command import GitFailed, git
 from gitops_lab.forge.smart_http import FETCH, PUSH, GitServer, Limits, url
 from gitops_lab.forge.spool import NOTHING
+from kubesim.auth.certificates import Authority
 
 Result = TypeVar("Result")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gitops_lab.clock import EPOCH
 from gitops_lab.errors import NoCommits, SourceError
 from gitops_lab.forge import GitSource, Repository
 from gitops_lab.forge.command import git
 from gitops_lab.model import Revision
+from kubesim.clock import EPOCH
 from tests.forge.conftest import Person
 
 

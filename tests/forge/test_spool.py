@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitops_lab.clock import EPOCH
 from gitops_lab.errors import ForgeError
 from gitops_lab.forge import Forge, PushEvent, Repository, Spool
 from gitops_lab.forge.command import environment
 from gitops_lab.forge.spool import NOTHING
+from kubesim.clock import EPOCH
 from tests.forge.conftest import Person
 
 ONE, TWO = "1" * 40, "2" * 40

@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
-from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
 from gitops_lab.errors import ApiError
-from tests.apiserver.http.world import World, authority
+from kubesim.auth.kubeconfig import kubeconfig
+from tests.kubesim.http.world import World, authority
 
 SPEED = 40
 """Seconds of the cluster's time in one of ours."""

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from gitops_lab.apiserver.auth.kubeconfig import kubeconfig
-from tests.apiserver.http.world import authority
+from kubesim.auth.kubeconfig import kubeconfig
 from tests.kubectl.live import Kubectl
+from tests.kubesim.http.world import authority
 
 KEY = generate_private_key(SECP256R1())
 USAGES = ("client auth", "digital signature")

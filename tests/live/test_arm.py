@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from gitops_lab.clock import SimClock
 from gitops_lab.errors import ClusterUnreachable
 from gitops_lab.journal import Journal
 from gitops_lab.live import LiveArm
 from gitops_lab.live.arm import GLANCE, SHORTEST
 from gitops_lab.state import Setup
+from kubesim.clock import SimClock
 
 
 class Observer:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gitops_lab.clock import EPOCH
 from gitops_lab.journal import Journal
 from gitops_lab.live.metrics import ArmMetrics
+from kubesim.clock import EPOCH
 
 
 class World:

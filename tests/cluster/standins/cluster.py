@@ -16,14 +16,14 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from gitops_lab.apiserver.auth import Authenticator, Authority, Authorizer, Tokens
-from gitops_lab.apiserver.auth.kubeconfig import kubeconfig, write
-from gitops_lab.apiserver.auth.roles import bootstrap_rbac
-from gitops_lab.apiserver.http.server import Server
-from gitops_lab.clock import WallClock
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.ports import Credentials
+from kubesim.auth import Authenticator, Authority, Authorizer, Tokens
+from kubesim.auth.kubeconfig import kubeconfig, write
+from kubesim.auth.roles import bootstrap_rbac
+from kubesim.clock import WallClock
+from kubesim.http.server import Server
 from tests.cluster.standins.pods import Pods
 
 LIFE = 600.0

@@ -18,11 +18,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from gitops_lab.agent.manifests import GIT, IMAGE, WORK
-from gitops_lab.apiserver.auth.kubeconfig import write
 from gitops_lab.cli import main
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.ports import Credentials
+from kubesim.auth.kubeconfig import write
 
 IMPORTED = ("gitops_lab.agent.program", "gitops_lab.forge.database", "kubernetes.dynamic")
 """What an agent imports, and takes its time."""

@@ -1,0 +1,162 @@
+"""From what a client sent to an object of the right kind, or a refusal.
+
+Source: the create, update and patch paths of apiserver `endpoints/handlers` (Kubernetes 1.37).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kubesim import refusals
+from kubesim.admission import structural
+from kubesim.errors import ApiError
+from kubesim.model import Object, split_api_version
+from kubesim.resources import Resource
+from kubesim.schema import builtin, decode
+
+Warn = Callable[[str], None]
+
+
+def with_header(body: Any, api_version: str, kind: str) -> Object:
+    """The body with its apiVersion and kind, which must be those that belong here.
+
+    Raises:
+        ApiError: 400 BadRequest.
+    """
+    if not isinstance(body, dict):
+        raise refusals.bad_request(
+            f"the object provided is unrecognized (must be of type {kind}): couldn't get "
+            f"version/kind; json parse error: json: cannot unmarshal {_json_type(body)} into Go "
+            "value of type runtime.TypeMeta"
+        )
+    given_version, given_kind = body.get("apiVersion"), body.get("kind")
+    if given_version == api_version and given_kind == kind:
+        return body
+    for name in ("apiVersion", "kind"):
+        if not isinstance(body.get(name) or "", str):
+            raise refusals.bad_request(
+                f"couldn't get version/kind; json parse error: json: cannot unmarshal "
+                f"{_json_type(body[name])} into Go struct field .{name} of type string"
+            )
+    given_version, given_kind = given_version or api_version, given_kind or kind
+    if given_kind != kind:
+        if builtin().node(given_version, given_kind) is None:
+            why = f'no kind "{given_kind}" is registered for version "{given_version}"'
+        else:
+            given = f"{split_api_version(given_version)[1]}.{given_kind}"
+            why = f"converting ({given}) to ({_package(api_version)}.{kind}): unknown conversion"
+        raise refusals.bad_request(f"{_handled(given_version, given_kind, kind)}: {why}")
+    if given_version != api_version:
+        raise refusals.bad_request(
+            f"the API version in the data ({given_version}) does not match the expected "
+            f"API version ({api_version})"
+        )
+    return {**body, "apiVersion": api_version, "kind": kind}
+
+
+def decoded(
+    body: Object,
+    resource: Resource,
+    *,
+    validation: str,
+    warn: Warn,
+    findings: Sequence[str] = (),
+    known: Object | None = None,
+    patch: Any = None,
+) -> Object:
+    """The body as the server's decoder leaves it.
+
+    Args:
+        body: the object, with its apiVersion and kind.
+        resource: what it is sent to.
+        validation: what becomes of unknown fields (see `Options.field_validation`).
+        warn: is told of unknown fields if they are neither refused nor ignored.
+        findings: what was found before, by whoever read the body; treated like unknown fields.
+        known: an object that was decoded before; what the body shares with it is not looked at.
+        patch: the patch that the body is the outcome of; refusals quote it. (The real server
+            quotes the whole outcome of a JSON or merge patch, which nobody can read.)
+
+    Raises:
+        ApiError: 400 BadRequest; for the outcome of a patch, 422 Invalid.
+    """
+    obj, unknown, wrong = _decode(body, resource, known)
+    if findings:
+        # A field that nobody knows is not told of again for being there twice.
+        doubly = {f"duplicate {each.removeprefix('unknown ')}" for each in unknown}
+        unknown = [*(each for each in findings if each not in doubly), *unknown]
+    if wrong:
+        raise _refusal(resource, wrong[0], patch)
+    if unknown and validation == "Strict":
+        raise _refusal(resource, f"strict decoding error: {', '.join(unknown)}", patch)
+    if validation != "Ignore":
+        for each in unknown:
+            warn(each)
+    return obj
+
+
+def canonical(config: Object, resource: Resource) -> tuple[Object, ApiError | None]:
+    """An apply configuration with its quantities and times spelled as they are stored.
+
+    Returns:
+        The configuration, unchanged if anything is wrong with it, and the decoder's refusal of a
+        value, for which server-side apply may have words of its own.
+    """
+    obj, unknown, wrong = _decode(config, resource, None)
+    refusal = _refusal(resource, wrong[0], None) if wrong else None
+    return (config if unknown or wrong else obj), refusal
+
+
+def _decode(
+    body: Object, resource: Resource, known: Object | None
+) -> tuple[Object, list[str], list[str]]:
+    """The object, what is said of its unknown fields, and what of its values of the wrong type."""
+    fresh = body
+    if known is not None:
+        fresh = {key: value for key, value in body.items() if value is not known.get(key)}
+    if resource.is_custom:
+        obj, findings = structural.decoded(fresh, resource.node)
+    else:
+        obj, findings = decode(fresh, resource.node)
+    if obj is fresh:
+        obj = body
+    elif fresh is not body:
+        kept = (key for key in body if key in obj or key not in fresh)
+        obj = {key: obj[key] if key in fresh else body[key] for key in kept}
+    return obj, findings.warnings, [fault.message for fault in findings.invalid]
+
+
+def _refusal(resource: Resource, why: str, patch: Any) -> ApiError:
+    if patch is not None:
+        quoted = json.dumps(_in_go(patch), ensure_ascii=False)
+        cause = ("FieldValueInvalid", f"Invalid value: {quoted}: {why}", "patch")
+        return refusals.invalid("", "", "", [cause])
+    handled = _handled(resource.api_version, resource.kind, resource.kind)
+    return refusals.bad_request(f"{handled}: {why}")
+
+
+def _handled(api_version: str, kind: str, wanted: str) -> str:
+    version = split_api_version(api_version)[1]
+    return f'{kind} in version "{version}" cannot be handled as a {wanted}'
+
+
+def _package(api_version: str) -> str:
+    """The name of the Go package that holds a group's internal types."""
+    return split_api_version(api_version)[0].partition(".")[0] or "core"
+
+
+def _in_go(value: Any) -> str:
+    """A value as Go prints it with `%+v`."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_in_go(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(_in_go(each) for each in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "<nil>" if value is None else str(value)
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,0 +1,142 @@
+"""ReplicaSet: keep a number of pods alike.
+
+Source: pkg/controller/replicaset of Kubernetes 1.37, its rules, reasons and messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kubesim.api import Api
+from kubesim.clock import timestamp
+from kubesim.controllers.index import Indexes
+from kubesim.controllers.loop import Controller, Item
+from kubesim.controllers.ownership import (
+    claim,
+    controller_of,
+    controllers_of,
+    is_being_deleted,
+)
+from kubesim.controllers.pods import (
+    BURST,
+    PodControl,
+    first_to_go,
+    from_template,
+    is_active,
+    is_available,
+    is_ready,
+    is_terminating,
+    next_available,
+    slow_start,
+)
+from kubesim.controllers.status import condition, counters, write_status
+from kubesim.errors import ApiError
+from kubesim.model import Object
+from kubesim.store import Event
+
+
+class ReplicaSets(Controller):
+    """Creates and deletes pods until there are as many as `spec.replicas` says."""
+
+    name = "replicaset-controller"
+    watches = (("apps", "replicasets"), ("", "pods"))
+
+    def __init__(self, api: Api, indexes: Indexes) -> None:
+        super().__init__(api, indexes)
+        self._resource = api.registry.by_kind("apps/v1", "ReplicaSet")
+        self._pods = api.registry.by_kind("v1", "Pod")
+        self._owned = indexes.by_controller("", "pods")
+        self._siblings = indexes.by_controller("apps", "replicasets")
+        self._control = PodControl(api, self.name)
+
+    def keys(self, event: Event) -> Iterable[Item]:
+        """The ReplicaSet itself, or the one that owns a pod."""
+        if event.key[1] == "replicasets":
+            return (event.key[2:],)
+        return controllers_of(event, "ReplicaSet", self._resource, self.api)
+
+    def reconcile(self, namespace: str, name: str, now: float) -> float | None:
+        """Add or remove pods, then report what there is."""
+        replica_set = self.api.store.get(("apps", "replicasets", namespace, name))
+        if replica_set is None:
+            return None
+        pods = claim(self.api, replica_set, self._pods, self._owned)
+        refusal = None
+        if not is_being_deleted(replica_set):
+            try:
+                refusal = self._scale(replica_set, [pod for pod in pods if is_active(pod)], now)
+            except ApiError as error:
+                refusal = error
+            pods = self._owned.get(replica_set["metadata"]["uid"])
+        active = [pod for pod in pods if is_active(pod)]
+        terminating = sum(is_terminating(pod) for pod in pods)
+        status = self._status(replica_set, active, terminating, refusal, now)
+        write_status(self.api, self._resource, replica_set, status)
+        if refusal is not None:
+            raise refusal
+        return next_available(active, replica_set["spec"].get("minReadySeconds", 0), now)
+
+    def _scale(self, replica_set: Object, active: list[Object], now: float) -> ApiError | None:
+        spec = replica_set["spec"]
+        surplus = len(active) - spec.get("replicas", 1)
+        if surplus < 0:
+            prefix = f"{replica_set['metadata']['name']}-"
+            pod = from_template(replica_set, spec["template"], generateName=prefix)
+            return slow_start(
+                min(-surplus, BURST), lambda _: self._control.create(replica_set, pod, now)
+            )
+        if surplus > 0:
+            related = self._related(replica_set)
+            for pod in first_to_go(active, related, now)[: min(surplus, BURST)]:
+                self._control.delete(replica_set, pod, now)
+        return None
+
+    def _related(self, replica_set: Object) -> list[Object]:
+        """Active pods of all ReplicaSets with the same controller: they are spread as one."""
+        reference = controller_of(replica_set)
+        siblings = [replica_set] if reference is None else self._siblings.get(reference["uid"])
+        return [
+            pod
+            for sibling in siblings
+            for pod in self._owned.get(sibling["metadata"]["uid"])
+            if is_active(pod)
+        ]
+
+    def _status(
+        self,
+        replica_set: Object,
+        active: list[Object],
+        terminating: int,
+        refusal: ApiError | None,
+        now: float,
+    ) -> dict[str, Any]:
+        spec, old = replica_set["spec"], replica_set.get("status") or {}
+        labels = (spec["template"].get("metadata", {}).get("labels") or {}).items()
+        ready = [pod for pod in active if is_ready(pod)]
+        wait = spec.get("minReadySeconds", 0)
+        status: dict[str, Any] = {
+            "replicas": len(active),
+            **counters(
+                fullyLabeledReplicas=sum(
+                    labels <= (pod["metadata"].get("labels") or {}).items() for pod in active
+                ),
+                readyReplicas=len(ready),
+                availableReplicas=sum(is_available(pod, wait, now) for pod in ready),
+            ),
+            "terminatingReplicas": terminating,
+            "observedGeneration": replica_set["metadata"]["generation"],
+        }
+        conditions = [c for c in old.get("conditions") or () if c["type"] != "ReplicaFailure"]
+        if refusal is not None:
+            failure = condition(old, "ReplicaFailure") or {
+                "type": "ReplicaFailure",
+                "status": "True",
+                "lastTransitionTime": timestamp(now),
+                "reason": "FailedCreate" if len(active) < spec["replicas"] else "FailedDelete",
+                "message": refusal.message,
+            }
+            conditions.append(failure)
+        if conditions:
+            status["conditions"] = conditions
+        return status
