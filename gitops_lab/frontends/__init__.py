@@ -1,0 +1,1 @@
+"""Front ends: the API kinds of Flux and of Argo CD as controllers over the engine."""
