@@ -66,6 +66,9 @@ class Cluster(Protocol):
     ) -> Object:
         """Server-side apply; the object as it is, or with `dry_run` as it would be."""
 
+    def create(self, body: Object, *, manager: str) -> Object:
+        """Create an object; one that exists already is an ApiError 409."""
+
     def patch(
         self, key: ObjectKey, patch: Mapping[str, Any], *, manager: str, subresource: str = ""
     ) -> Object:

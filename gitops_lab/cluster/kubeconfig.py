@@ -101,6 +101,12 @@ class KubeconfigCluster:
         path = self._path(ObjectKey.of(body), version)
         return self._ask("PATCH", path, query, body, "application/apply-patch+yaml")
 
+    def create(self, body: Object, *, manager: str) -> Object:
+        """Create an object; one that exists already is an ApiError 409."""
+        key, (_, version) = ObjectKey.of(body), split_api_version(body["apiVersion"])
+        path = self._path(key, version).rpartition("/")[0]
+        return self._ask("POST", path, {"fieldManager": manager}, body)
+
     def patch(
         self, key: ObjectKey, patch: Mapping[str, Any], *, manager: str, subresource: str = ""
     ) -> Object:

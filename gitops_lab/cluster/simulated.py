@@ -150,6 +150,12 @@ class SimulatedConnection:
             )
         )
 
+    def create(self, body: Object, *, manager: str) -> Object:
+        """Create an object; one that exists already is an ApiError 409."""
+        resource = self._api.registry.by_kind(body["apiVersion"], body["kind"])
+        options = Options(field_manager=manager)
+        return copied(self._api.create(resource, copied(body), options=options))
+
     def patch(
         self, key: ObjectKey, patch: Mapping[str, Any], *, manager: str, subresource: str = ""
     ) -> Object:

@@ -1,0 +1,123 @@
+"""Events: what a controller did to an object, told in a sentence, for `kubectl get events`.
+
+Source: client-go, tools/record (v0.37): an Event that repeats itself is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gitops_lab.errors import ApiError
+from gitops_lab.model import Object, ObjectKey
+from gitops_lab.ports import Cluster
+from kubesim.clock import timestamp
+
+MAX_MESSAGE = 1024
+"""Characters in an Event's message (events.k8s.io, validation)."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One Event, as other controllers and people hear of it.
+
+    Args:
+        about: the object.
+        type: `Normal` or `Warning`.
+        reason: the machine-readable reason.
+        message: the sentence.
+        annotations: the Event's own.
+        component: the controller that tells.
+        at: when, in seconds since the Unix epoch.
+        only_here: whether it stays in the cluster and reaches no notification.
+    """
+
+    about: Object
+    type: str
+    reason: str
+    message: str
+    component: str
+    at: float
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    only_here: bool = False
+
+
+class Recorder:
+    """Records Events under one controller's name.
+
+    Args:
+        cluster: where the objects live.
+        component: the controller's name.
+        listener: is handed each Event as well, such as a notification controller.
+    """
+
+    def __init__(
+        self, cluster: Cluster, component: str, listener: Callable[[Told], None] = lambda told: None
+    ) -> None:
+        self._cluster, self._component, self._listener = cluster, component, listener
+        self._written: dict[tuple[str, ...], tuple[ObjectKey, int]] = {}
+        self._count = 0
+
+    def __call__(
+        self,
+        about: Object,
+        now: float,
+        reason: str,
+        message: str,
+        type: str = "Normal",
+        *,
+        annotations: Mapping[str, str] | None = None,
+        only_here: bool = False,
+    ) -> None:
+        """Tell what happened to an object. An Event that the API server refuses is dropped."""
+        told = Told(
+            about, type, reason, message, self._component, now, annotations or {}, only_here
+        )
+        try:
+            self._write(told)
+        except ApiError:
+            pass
+        self._listener(told)
+
+    def _write(self, told: Told) -> None:
+        metadata, at = told.about["metadata"], timestamp(told.at)
+        namespace = metadata.get("namespace") or "default"
+        message = told.message[:MAX_MESSAGE]
+        matter = (metadata["uid"], told.type, told.reason, message, repr(sorted(told.annotations)))
+        if matter in self._written:
+            key, count = self._written[matter]
+            if self._cluster.get(key) is not None:  # it may have expired since
+                again = {"count": count + 1, "lastTimestamp": at}
+                self._cluster.patch(key, again, manager=self._component)
+                self._written[matter] = (key, count + 1)
+                return
+        self._count += 1
+        name = f"{metadata['name']}.{int(told.at * 1e9) + self._count:x}"
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                **({"annotations": dict(told.annotations)} if told.annotations else {}),
+            },
+            "involvedObject": {
+                "apiVersion": told.about["apiVersion"],
+                "kind": told.about["kind"],
+                "name": metadata["name"],
+                "namespace": metadata.get("namespace", ""),
+                "uid": metadata["uid"],
+                "resourceVersion": metadata.get("resourceVersion", ""),
+            },
+            "type": told.type,
+            "reason": told.reason,
+            "message": message,
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
+            "reportingInstance": self._component,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
+            "count": 1,
+        }
+        self._cluster.create(event, manager=self._component)
+        self._written[matter] = (ObjectKey("", "Event", namespace, name), 1)

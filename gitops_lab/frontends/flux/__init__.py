@@ -1,0 +1,1 @@
+"""Flux 2.9: its kinds, as controllers over the engine."""
