@@ -5,6 +5,7 @@ Source: client-go, tools/record (v0.37): an Event that repeats itself is counted
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -73,10 +74,8 @@ class Recorder:
         told = Told(
             about, type, reason, message, self._component, now, annotations or {}, only_here
         )
-        try:
+        with contextlib.suppress(ApiError):
             self._write(told)
-        except ApiError:
-            pass
         self._listener(told)
 
     def _write(self, told: Told) -> None:
