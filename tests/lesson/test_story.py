@@ -47,7 +47,7 @@ def test_a_wrong_comparison_is_refused(
     ],
 )
 def test_answers_are_checked(
-    world: Sandbox, question: lesson.Question, right: object, wrong: object
+    world: Sandbox, question: lesson.Question[Sandbox], right: object, wrong: object
 ) -> None:
     for nothing in (None, ""):
         assert "No answer yet" in question.check(world, nothing)

@@ -1,21 +1,22 @@
-"""What a notebook needs beside the sandbox: predictions, checked answers, pictures, sources.
-
-A notebook holds no logic of its own, so what it would need of it is here, under test.
-"""
+"""Notebook 1: predictions beside what was measured, checked answers, the timeline, the sources."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from io import BytesIO
+from typing import Generic, TypeVar
 
 from gitops_lab.deployers import pull, push
 from gitops_lab.errors import UsageError
 from gitops_lab.experiments import picture, table
 from gitops_lab.experiments.measure import Measurement, Row, measure
 from gitops_lab.sandbox import Sandbox, Text
+
+Subject = TypeVar("Subject")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def timeline(world: Sandbox) -> Picture:
     return Picture(file.getvalue(), str(world.status()))
 
 
-def compare(world: Sandbox, measure_of: str, guesses: Mapping[str, float | None]) -> Text:
+def compare(world: Sandbox, measure_of: str, guesses: Mapping[str, float | str | None]) -> Text:
     """What was guessed of each arm's last chapter, beside what was measured.
 
     Args:
@@ -71,6 +72,8 @@ def compare(world: Sandbox, measure_of: str, guesses: Mapping[str, float | None]
         UsageError: an arm or a measure that does not exist.
     """
     rows = _last_chapter(world)
+    if not rows:
+        raise UsageError("no chapter has been played yet", fix="run the cells above first")
     if measure_of not in ("applied_after", "healthy_after", "drift_seconds"):
         raise UsageError(f"there is no measure {measure_of!r}", fix="try applied_after")
     lines = [f"{'arm':<20}{'you guessed':>14}{'measured':>14}"]
@@ -78,67 +81,90 @@ def compare(world: Sandbox, measure_of: str, guesses: Mapping[str, float | None]
         if arm not in rows:
             raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(rows)}")
         found = getattr(rows[arm], measure_of)
-        lines.append(f"{arm:<20}{_seconds(guess):>14}{_seconds(found):>14}")
+        lines.append(f"{arm:<20}{_seconds(number(guess)):>14}{_seconds(found):>14}")
     return Text("\n".join(lines))
 
 
+def number(guess: float | str | None) -> float | None:
+    """A guess as a number, also if it was written in quotes; None for "never".
+
+    Raises:
+        UsageError: it is no number.
+    """
+    if guess is None:
+        return None
+    try:
+        return float(guess)
+    except ValueError:
+        raise UsageError(
+            f"{guess!r} is no number", fix="write seconds such as 30, or None for never"
+        ) from None
+
+
 @dataclass(frozen=True)
-class Question:
-    """A question about a story, whose right answer is measured and never typed in.
+class Question(Generic[Subject]):
+    """A question whose right answer is measured, and never typed in.
 
     Args:
         prompt: the question.
-        truth: finds the right answer in the rows of a story.
+        truth: finds the right answer in what was measured.
         look: where a learner finds it.
     """
 
     prompt: str
-    truth: Callable[[Sequence[Row]], object]
+    truth: Callable[[Subject], object]
     look: str
 
-    def check(self, world: Sandbox, answer: object) -> Text:
-        """Say whether an answer is right, and if not, where to look."""
+    def check(self, subject: Subject, answer: object) -> Text:
+        """Say whether an answer is right, and if not, where to look.
+
+        Args:
+            subject: what the answer is found in: a world, or a table that was measured.
+            answer: the learner's; None or an empty text if there is none yet.
+        """
         if answer is None or answer == "":
             return Text(f"{self.prompt}\nNo answer yet. {self.look}")
-        truth = self.truth(measured(world).rows)
+        truth = self.truth(subject)
         if str(answer).strip() == str(truth):
             return Text(f"{self.prompt}\nRight: {truth}.")
         return Text(f"{self.prompt}\nNot {answer}. {self.look}")
 
 
-def _who_repaired(rows: Sequence[Row]) -> str:
-    edited = [row for row in rows if row.chapter == "hand edit"]
+def _who_undid(world: Sandbox) -> str:
+    edited = [row for row in measured(world).rows if row.chapter == "hand edit"]
     return ", ".join(row.arm for row in edited if row.in_sync)
 
 
-def _orphans(rows: Sequence[Row]) -> int:
-    return sum(len(row.orphans) for row in rows if row.chapter == rows[-1].chapter)
+def _orphans(world: Sandbox) -> int:
+    return sum(len(row.orphans) for row in _last_chapter(world).values())
 
 
 WHO_REPAIRED = Question(
-    "Which arm repaired the hand edit, without a new commit?",
-    _who_repaired,
-    "In the picture, see where the crossed stretch that begins at the edit ends.",
+    "Which arm undid the hand edit, without a new commit?",
+    _who_undid,
+    "In the picture, find the crossed part that begins at the edit, and where it ends.",
 )
 HOW_MANY_ORPHANS = Question(
-    "How many live objects, in all clusters together, does Git not have any more?",
+    "How many live objects, in all clusters together, does Git no longer have?",
     _orphans,
-    "In the picture, orphans are the thin stripe below an arm; world.status() counts them.",
+    "In the picture, orphans are the thin stripe below an arm; status() counts them.",
 )
-
-
-STYLE = """<style>
-table.diff { font: 12px monospace; background: #fff; color: #222 }
-table.diff .diff_add, table.diff .diff_chg, table.diff .diff_sub { background: #fff3d6 }
-</style>"""
 
 
 def sources() -> Markup:
-    """The two deployers' own source, side by side; what differs is marked."""
+    """The two deployers' own source as one text: lines of both, of push (-) and of pull (+)."""
     left, right = (inspect.getsource(module).splitlines() for module in (push, pull))
-    table_ = difflib.HtmlDiff(wrapcolumn=72).make_table(left, right, "push.py", "pull.py")
-    words = difflib.unified_diff(left, right, "push.py", "pull.py", lineterm="")
-    return Markup(f'{STYLE}<div style="overflow-x: auto">{table_}</div>', "\n".join(words))
+    whole = max(len(left), len(right))
+    lines = [*difflib.unified_diff(left, right, "push.py", "pull.py", n=whole, lineterm="")]
+    styles = {"-": "background: #fbe3d5; color: #222", "+": "background: #d5efe6; color: #222"}
+    shown = (
+        f'<span style="{styles[line[0]]}">{escape(line)}</span>'
+        if line[:1] in styles
+        else escape(line)
+        for line in lines
+    )
+    style = "font-size: 12px; line-height: 1.35; overflow-x: auto; white-space: pre"
+    return Markup(f'<pre style="{style}">' + "\n".join(shown) + "</pre>", "\n".join(lines))
 
 
 def _last_chapter(world: Sandbox) -> dict[str, Row]:
