@@ -2,7 +2,8 @@
 
 The events, by who records them:
 
-- the forge: `pushed`
+- the forge: `pushed`, and for pull requests and rules `opened`, `reviewed`, `commented`,
+  `merged`, `closed`, `refused`, `protected`, `unprotected`
 - a deployer: `triggered`, `missed`, `fetched`, `decided` and `applied` (one a changed object),
   `synced`, `health`, `reported`
 - a person or a fault: `edited`, `outage`, `restored`

@@ -312,7 +312,7 @@ class Sandbox:
 
     def deliver(self) -> None:
         """Drain the hook's spool: each push, by hand or by `commit`, reaches every arm once."""
-        for event in self.repository.spool.drain():
+        for event in self.repository.deliver():
             self.journal.record(
                 "forge", "pushed", event.after[:7], branch=event.branch, forced=event.forced
             )
@@ -321,6 +321,9 @@ class Sandbox:
             for arm in self.arms.values():
                 arm.observer.moved()
                 arm.notify(Revision(event.branch, event.after))
+        for news in self.repository.news():
+            if news.is_news:
+                self.journal.record("forge", news.name, news.subject, news.text, **news.data)
         self._look()
 
     # -- what people look at --------------------------------------------------------------------

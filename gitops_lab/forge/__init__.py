@@ -1,12 +1,32 @@
 """The forge: real Git repositories on this machine, what was pushed to them, and what is in them.
 
-Whoever pushes, `Repository.commit` or a person with `git push`, takes the same way: Git updates
-the branch and runs the repository's `post-receive` hook, which spools an event.
+`Repository.commit`, a merged pull request and a person's `git push` take the same way: Git asks
+the repository's `pre-receive` hook, updates the branch, and runs its `post-receive` hook, which
+spools an event. Pull requests, commit statuses and the rules of branches are in Git, too.
 """
 
 from gitops_lab.forge.commits import Commit
+from gitops_lab.forge.people import PEOPLE, Person
+from gitops_lab.forge.protection import Rule
+from gitops_lab.forge.pull_request import PullRequest
+from gitops_lab.forge.records import Event
 from gitops_lab.forge.repository import Forge, Repository
 from gitops_lab.forge.source import GitSource
 from gitops_lab.forge.spool import PushEvent, Spool
+from gitops_lab.forge.statuses import Status, Statuses
 
-__all__ = ["Commit", "Forge", "GitSource", "PushEvent", "Repository", "Spool"]
+__all__ = [
+    "PEOPLE",
+    "Commit",
+    "Event",
+    "Forge",
+    "GitSource",
+    "Person",
+    "PullRequest",
+    "PushEvent",
+    "Repository",
+    "Rule",
+    "Spool",
+    "Status",
+    "Statuses",
+]

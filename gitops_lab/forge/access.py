@@ -1,9 +1,9 @@
-"""What the `git` command must be told to reach a server of ours: whom to trust, and who asks."""
+"""The configuration that `git` needs for the sandbox's server: its certificate, and a token."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from kubesim.files import write_private
 
@@ -14,27 +14,40 @@ def configure(folder: Path, *, address: str, authority: Path, account: str, toke
     It says nothing of any other server, and no other credential helper gets the token.
 
     Args:
-        folder: where the files go; nobody else may enter it.
+        folder: where the files go; no other user may enter it.
         address: host and port of the server.
         authority: the certificate that the server's own is signed by, in PEM.
         account: whose token it is.
-        token: proves who asks.
+        token: the account's.
 
     Returns:
         The configuration file.
     """
     credentials, configuration = folder / "credentials", folder / "gitconfig"
-    write_private(credentials, f"https://{quote(account)}:{quote(token)}@{address}\n")
+    write_private(credentials, f"username={account}\npassword={token}\n")
     write_private(
         configuration,
         f'[http "https://{address}/"]\n'
         f"\tsslCAInfo = {_quoted(authority)}\n"
-        "\tproxy =\n"  # a server of ours is on this machine, or beside the cluster
+        "\tproxy =\n"  # the server is on this machine, or beside the cluster
         f'[credential "https://{address}"]\n'
         "\thelper =\n"  # forget those of the user
-        f"\thelper = {_quoted(f'store --file={_shell(credentials)}')}\n",
+        f"\thelper = {_quoted(_helper(account, credentials))}\n",
     )
     return configuration
+
+
+def _helper(account: str, credentials: Path) -> str:
+    """A credential helper that answers `get` alone (gitcredentials(7), "Custom helpers").
+
+    Git asks `git credential-store` to erase what a server refused: then one wrong token in an
+    address would take the right one away from every clone.
+    """
+    other = f"username={account}|protocol=*|host=*|path=*|wwwauth*) ;; username=*) exit 0"
+    return (
+        f'!f() {{ [ "$1" = get ] || exit 0; while read -r line; do case $line in {other};; esac; '
+        f"done; cat {_shell(credentials)}; }}; f"
+    )
 
 
 def address(url: str) -> str:

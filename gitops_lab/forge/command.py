@@ -42,6 +42,8 @@ def environment() -> dict[str, str]:
         # What repositories are made of, whatever later versions of Git prefer.
         "GIT_DEFAULT_HASH": "sha1",
         "GIT_DEFAULT_REF_FORMAT": "files",
+        # What is deployed is what a clone shows: `refs/replace` could put other files in its place.
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
     }
@@ -97,6 +99,33 @@ def git(
         subcommand = next(a for a in arguments if a[0] != "-" and "=" not in a)
         raise GitFailed(subcommand, done.stderr.decode(errors="replace"))
     return done.stdout.decode(errors="surrogateescape")
+
+
+def run_hook(repository: Path, name: str, line: str, variables: Mapping[str, str]) -> None:
+    """Run a repository's hook as `git receive-pack` does (githooks(5)).
+
+    Args:
+        repository: the bare repository.
+        name: `pre-receive` or `post-receive`.
+        line: what moves: `<before> <after> <ref>`.
+        variables: environment variables beside those of `environment`.
+
+    Raises:
+        GitFailed: it refuses; `output` says why.
+    """
+    program = repository / "hooks" / name
+    if not program.exists():
+        return
+    done = subprocess.run(
+        [str(program)],
+        cwd=repository,
+        input=f"{line}\n".encode(errors="surrogateescape"),
+        env={**environment(), "GIT_DIR": ".", **variables},
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise GitFailed("push", done.stderr.decode(errors="replace"))
 
 
 def require_git() -> None:

@@ -13,7 +13,7 @@ from gitops_lab.forge.spool import NOTHING
 from gitops_lab.model import Revision
 
 LEARNER = "Lena Learner <lena@example.org>"
-"""Who commits unless somebody else is named."""
+"""The author of commits that name no other."""
 
 _AUTHOR = re.compile(r"(?P<name>[^<>\n]+) <(?P<address>[^<>\s]*)>")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -7,31 +7,44 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops_lab.errors import ForgeError, SourceError
-from gitops_lab.forge.command import GitFailed, git, require_git
+from gitops_lab.errors import ForgeError, LabError, SourceError
+from gitops_lab.forge.command import GitFailed, git, require_git, run_hook
 from gitops_lab.forge.commits import LEARNER, Commit, Edit, checked_path, identity, write
 from gitops_lab.forge.kept import Kept
-from gitops_lab.forge.spool import Spool
+from gitops_lab.forge.protection import Protection
+from gitops_lab.forge.pulls import PullRequests
+from gitops_lab.forge.records import Event, Records
+from gitops_lab.forge.spool import NOTHING, PushEvent, Spool
+from gitops_lab.forge.statuses import Statuses
 from gitops_lab.model import Artifact, Revision
 
 if TYPE_CHECKING:
-    from gitops_lab.forge.database import Entry
+    from gitops_lab.forge.objects import Entry
 
-HOOK = Path(__file__).with_name("post-receive")
+HOOKS = tuple(Path(__file__).with_name(name) for name in ("pre-receive", "post-receive"))
 
-# A push may force and delete, as on a forge without protected branches, and nothing runs in the
-# background. What the pusher has configured for hooks and attributes does not count here.
+# Without protection a push may force and delete, as on a forge, and nothing runs in the background.
+# What the pusher has configured for hooks and attributes does not count here. Pushed objects are
+# checked; the faults that are ignored are in the history of many old projects.
 CONFIGURATION = f"""\
 [core]
 \thooksPath = hooks
 \tattributesFile = {os.devnull}
 [receive]
+\tadvertisePushOptions = true
 \tdenyDeleteCurrent = ignore
 \tautogc = false
+\tfsckObjects = true
+\thideRefs = refs/forge
+\thideRefs = refs/pull
+[receive "fsck"]
+\tbadTimezone = ignore
+\tmissingSpaceBeforeDate = ignore
+\tzeroPaddedFilemode = ignore
 [gc]
 \tauto = 0
 [maintenance]
@@ -40,6 +53,9 @@ CONFIGURATION = f"""\
 
 ROOM, ENTRY = 16 << 20, 128
 """Bytes of artifacts that are remembered, and how many a file takes beside its content."""
+
+_HEARD = "refs/forge/heard"
+"""The newest record that `news` has given out."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -86,10 +102,10 @@ class Forge:
         git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(draft))
         with (draft / "config").open("a") as config:
             config.write(CONFIGURATION)
-        hooks = draft / "hooks"
-        hooks.mkdir()
-        shutil.copyfile(HOOK, hooks / HOOK.name)
-        (hooks / HOOK.name).chmod(0o755)
+        (draft / "hooks").mkdir()
+        for hook in HOOKS:
+            shutil.copyfile(hook, draft / "hooks" / hook.name)
+            (draft / "hooks" / hook.name).chmod(0o700)
         draft.rename(path)  # there with all of it, or not there
         return self.open(name, branch)
 
@@ -128,6 +144,10 @@ class Repository:
         self.spool = Spool(self.path.with_name(f"{path.name}.spool"), self.name)
         self._now = now
         self._database = Database(self.path)
+        self.records = Records(self.path, self._database, now)
+        self.statuses = Statuses(self.records)
+        self.protection = Protection(self.records)
+        self.pulls = PullRequests(self, self._database)
         self._artifacts: Kept[tuple[Revision, str], Artifact] = Kept(ROOM, _size)
 
     @property
@@ -153,6 +173,7 @@ class Repository:
         *,
         author: str = LEARNER,
         branch: str = "",
+        account: str = "",
     ) -> Revision:
         """Commit changes on top of a branch and push the commit.
 
@@ -162,6 +183,7 @@ class Repository:
             author: `Name <address>`.
             branch: the default branch if empty. One that does not exist yet begins at the
                 default branch's newest commit.
+            account: who pushes; the learner if empty.
 
         Raises:
             ForgeError: the commit would change nothing, a path leads out of the repository or
@@ -188,7 +210,7 @@ class Repository:
                 f"this commit would change nothing on {branch}", fix="change something"
             )
         commit = write(self.path, message, author, self._now(), parent, changed)
-        self._push(commit, branch)
+        self.push(commit, branch, account=account)
         return Revision(branch, commit)
 
     def revert(self, revision: Revision | str = "", *, branch: str = "") -> Revision:
@@ -231,7 +253,7 @@ class Repository:
                 ) from error
             finally:
                 git("worktree", "remove", "--force", str(folder), cwd=self.path)
-        self._push(commit, branch)
+        self.push(commit, branch)
         return Revision(branch, commit)
 
     def checkout(self, directory: Path) -> Path:
@@ -249,6 +271,34 @@ class Repository:
             str(self.path), str(directory),
         )  # fmt: skip
         return directory
+
+    def push(self, commit: str, branch: str, *, account: str = "") -> None:
+        """Move a branch to a commit that is in the repository and stands on the branch's newest.
+
+        The steps are those of `git push`: the `pre-receive` hook may refuse, then the branch moves
+        unless it has moved meanwhile, then the `post-receive` hook spools the event.
+
+        Args:
+            commit: the full hash.
+            branch: the branch's name.
+            account: who pushes; the learner if empty.
+
+        Raises:
+            ForgeError: a hook or Git refuses, and why.
+        """
+        variables = {"GITOPS_LAB_ACCOUNT": account} if account else {}
+        before, ref = self.tip(branch) or NOTHING, f"refs/heads/{branch}"
+        line = f"{before} {commit} {ref}"
+        try:
+            run_hook(self.path, "pre-receive", line, variables)
+        except GitFailed as error:
+            said = [each.partition("gitops-lab: ")[2] for each in error.output.splitlines()]
+            if not any(said):
+                raise
+            reasons = "; ".join(each for each in said if each)
+            raise ForgeError(reasons, fix="push another branch and open a pull request") from error
+        git("update-ref", ref, commit, before, cwd=self.path)
+        run_hook(self.path, "post-receive", line, variables)
 
     # -- what people look at --------------------------------------------------------------------
 
@@ -330,6 +380,32 @@ class Repository:
         """
         return self._artifacts.get((revision, folder), self._fetch)
 
+    # -- what happened --------------------------------------------------------------------------
+
+    def deliver(self) -> Iterator[PushEvent]:
+        """The pushes since the last call, each once; pull requests are brought in step with them.
+
+        Raises:
+            ForgeError: after all others: some events could not be read.
+        """
+        self.pulls.recover()
+        for event in self.spool.drain():
+            try:
+                self.pulls.follow(event)
+            except LabError as error:
+                told = f"no pull request is opened from {event.branch}: {error.what}"
+                self.records.write(event.by, "refused", told, {})
+            yield event
+
+    def news(self) -> tuple[Event, ...]:
+        """What happened to pull requests, statuses and rules since the last call, each once."""
+        with self.records.locked():
+            tip, heard = self.records.tip(), self._database.reference(_HEARD)
+            if tip == heard:
+                return ()
+            self._database.set_reference(_HEARD, tip)
+            return self.records.since(heard)
+
     # -- how it is done -------------------------------------------------------------------------
 
     def _fetch(self, place: tuple[Revision, str]) -> Artifact:
@@ -386,10 +462,6 @@ class Repository:
         if old is not None and old.is_folder:
             raise ForgeError("this is a folder", where=path, fix="name a file in it")
         return old
-
-    def _push(self, commit: str, branch: str) -> None:
-        """Push to the repository from itself: Git receives it, and runs hooks, as from afar."""
-        git("push", "--quiet", ".", f"{commit}:refs/heads/{branch}", cwd=self.path)
 
 
 def _size(artifact: Artifact) -> int:

@@ -18,7 +18,10 @@ NOTHING = "0" * 40
 """What Git writes instead of a commit where a branch begins or ends."""
 
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
-_EVENT = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) (forward|forced) ([^\n]+)\n")
+_EVENT = re.compile(
+    r"([0-9a-f]{40}) ([0-9a-f]{40}) (forward|forced) ([^\n]+)\n"
+    r"(?:by ([^\n]*)\n)?((?:option [^\n]*\n)*)"
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class PushEvent:
         before: the commit it stood at; forty zeros if the push made the branch.
         after: the commit it stands at; forty zeros if the push deleted the branch.
         forced: whether `before` is not part of the branch's history any more.
+        by: the account that pushed.
+        options: what the push said with `git push -o`.
     """
 
     id: str
@@ -41,6 +46,8 @@ class PushEvent:
     before: str
     after: str
     forced: bool = False
+    by: str = ""
+    options: tuple[str, ...] = ()
 
     @property
     def created(self) -> bool:
@@ -105,8 +112,12 @@ class Spool:
         match = _EVENT.fullmatch(file.read_bytes().decode(errors="replace"))
         if match is None or not _NAME.fullmatch(file.name):
             return None
-        before, after, how, branch = match.groups()
-        return PushEvent(file.name, self.repository, branch, before, after, how == "forced")
+        before, after, how, branch, by, said = match.groups()
+        options = tuple(line.removeprefix("option ") for line in said.split("\n")[:-1])
+        forced = how == "forced"
+        return PushEvent(
+            file.name, self.repository, branch, before, after, forced, by or "", options
+        )
 
     def _set_aside(self, file: Path) -> Path:
         aside = self.path / ".unreadable"

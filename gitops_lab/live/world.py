@@ -255,8 +255,13 @@ class LiveWorld:
         """Drain the hook's spool: each push reaches every arm once."""
         try:
             with self._going_on("what was pushed"):
-                for event in self.repository.spool.drain():
+                for event in self.repository.deliver():
                     self._hear(event.branch, event.after, forced=event.forced)
+                for news in self.repository.news():
+                    if news.is_news:
+                        self.journal.record(
+                            "forge", news.name, news.subject, news.text, **news.data
+                        )
         except ForgeError as error:
             self.journal.record("forge", "missed", "", str(error))
         return now + POLL * self.clock.speed
