@@ -10,12 +10,18 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from kubesim.errors import UsageError
+
+RETRY_BASE, RETRY_MAX = 0.5, 60.0
+"""Seconds on the wall before a step that failed is tried again: 0.5, 1, 2 … 60."""
+
+_log = logging.getLogger(__name__)
 
 Step = Callable[[float], float | None]
 """Work at `now`; returns the next instant it wants, or None to sleep until it is woken."""
@@ -106,6 +112,7 @@ class WallTask(Task):
         self.woken = asyncio.Event()
         self.running = False
         self.last = float("-inf")
+        self.failures = 0
 
 
 class WallClock:
@@ -116,6 +123,8 @@ class WallClock:
 
     Everything happens on the event loop of `run`, one thing at a time, except for steps that are
     driven `apart`: each such task has one thread, so that it is never stepped twice at once.
+
+    A step that raises is logged and tried again later; `troubles` says so until it succeeds.
 
     Args:
         speed: how many of its seconds pass in one second of the wall.
@@ -136,6 +145,8 @@ class WallClock:
         self._tasks: list[WallTask] = []
         self._group: asyncio.TaskGroup | None = None
         self.after_each: list[Callable[[float], None]] = []
+        self.troubles: dict[str, str] = {}
+        """What fails at present: the name of the task, and why."""
 
     def now(self) -> float:
         """The present instant, in seconds since the Unix epoch; safe to ask from any thread."""
@@ -176,11 +187,7 @@ class WallClock:
             task.woken.set()
 
     async def run(self) -> None:
-        """Run everything when it is due, until this is cancelled; steps that run apart may end.
-
-        Raises:
-            ExceptionGroup: a step raised something, and so everything else was stopped.
-        """
+        """Run everything when it is due, until this is cancelled; steps that run apart may end."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -195,19 +202,42 @@ class WallClock:
 
     async def _keep(self, task: WallTask) -> None:
         """Step one task again and again."""
-        loop = asyncio.get_running_loop()
         while True:
             due = task.last = await self._until_due(task)
             task.due, task.running = None, True
-            if task.worker is None:
-                again = task.step(due)
-            else:
-                again = await loop.run_in_executor(task.worker, task.step, due)
+            again = await self._step(task, due)
             task.running = False
             if again is not None:
                 self.wake(task, again)
             for observe in self.after_each:
-                observe(self.now())
+                try:
+                    observe(self.now())
+                except Exception as error:
+                    self._note(f"what follows {task.name}", error)
+
+    async def _step(self, task: WallTask, due: float) -> float | None:
+        """One step; when to step again."""
+        try:
+            if task.worker is None:
+                again = task.step(due)
+            else:
+                loop = asyncio.get_running_loop()
+                again = await loop.run_in_executor(task.worker, task.step, due)
+        except Exception as error:
+            self._note(task.name, error)
+            wait = min(RETRY_BASE * 2.0 ** min(task.failures, 20), RETRY_MAX)
+            task.failures += 1
+            return self.now() + wait * self.speed
+        task.failures = 0
+        self.troubles.pop(task.name, None)
+        return again
+
+    def _note(self, name: str, error: Exception) -> None:
+        """Log a failure with its traceback, but the same one in a row only once."""
+        why = f"{type(error).__name__}: {error}"
+        if self.troubles.get(name) != why:
+            self.troubles[name] = why
+            _log.error("%s failed: %s", name, why, exc_info=error)
 
     async def _until_due(self, task: WallTask) -> float:
         """Wait until a task is due; the instant at which it was."""

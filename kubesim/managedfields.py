@@ -310,8 +310,16 @@ def _is_sound(entries: Iterable[Entry]) -> bool:
         and entry.get("operation") in ("Apply", "Update")
         and entry.get("apiVersion")
         and entry.get("fieldsType") == "FieldsV1"
-        and isinstance(entry.get("fieldsV1"), dict)
+        and _is_set(entry.get("fieldsV1"))
         for entry in entries
+    )
+
+
+def _is_set(fields: Any) -> bool:
+    """Whether a value is a set of fields. Source: structured-merge-diff `fieldpath/serialize.go`."""
+    return isinstance(fields, dict) and all(
+        (key == "." or key[:2] in ("f:", "k:", "v:", "i:")) and _is_set(inner)
+        for key, inner in fields.items()
     )
 
 

@@ -51,7 +51,7 @@ def json_patch(obj: Object, operations: Sequence[Mapping[str, Any]]) -> Object:
         raise ApiError(413, "RequestEntityTooLarge", message)
     try:
         result = _operated(copied(obj), copied({"operations": operations})["operations"])
-    except (JsonPatchException, JsonPointerException, TypeError, ValueError) as error:
+    except (JsonPatchException, JsonPointerException, LookupError, TypeError, ValueError) as error:
         raise _cannot_be_done() from error
     if not isinstance(result, dict):
         raise _cannot_be_done()

@@ -4,12 +4,13 @@ What etcd and the watch cache are to the real API server: each committed change 
 revision, and watches are answered from a window of the last changes. Pure: no I/O, no clock.
 
 Objects in the store are never changed. A write puts a new object in place of the old one, so
-whoever holds an object holds it as it was at one revision.
+a reader holds an object as it was at one revision.
 """
 
 from __future__ import annotations
 
 import builtins
+import logging
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,9 @@ WINDOW = 4_096
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 """What can happen to an object."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Key(NamedTuple):
@@ -56,7 +60,7 @@ class Event:
     old: Object | None
 
 
-class _Shelf:
+class _Collection:
     """The objects of one resource in one namespace, by name, and the names in order."""
 
     __slots__ = ("names", "objects")
@@ -71,7 +75,7 @@ class Store:
 
     Args:
         window: how many changes are remembered.
-        journal: is told each change before anyone else, so that it can be kept beyond the
+        journal: gets each change before the listeners, so that it can be kept beyond the
             process; a change whose journal raises is not made.
     """
 
@@ -82,7 +86,7 @@ class Store:
         """The revision of the last change."""
         self._window, self._journal = window, journal
         self._objects: dict[tuple[str, str, str, str], Object] = {}
-        self._shelves: dict[tuple[str, str], dict[str, _Shelf]] = {}
+        self._collections: dict[tuple[str, str], dict[str, _Collection]] = {}
         self._history: deque[Event] = deque()
         self._histories: dict[tuple[str, str], deque[Event]] = {}
         self._listeners: list[Callable[[Event], None]] = []
@@ -105,12 +109,12 @@ class Store:
         Raises:
             ApiError: 410 Expired if that revision has left the window.
         """
-        shelves = self._shelves.get((group, plural), {})
-        wanted = sorted(shelves) if namespace is None else [namespace]
+        collections = self._collections.get((group, plural), {})
+        wanted = sorted(collections) if namespace is None else [namespace]
         objects = [
-            shelf.objects[name]
-            for shelf in (shelves[each] for each in wanted if each in shelves)
-            for name in shelf.names
+            collection.objects[name]
+            for collection in (collections[each] for each in wanted if each in collections)
+            for name in collection.names
         ]
         if revision is None or revision == self.revision:
             return objects
@@ -138,8 +142,8 @@ class Store:
     def counts(self) -> dict[tuple[str, str], int]:
         """How many objects there are, by group and plural of their resource."""
         return {
-            resource: sum(len(shelf.names) for shelf in shelves.values())
-            for resource, shelves in self._shelves.items()
+            resource: sum(len(collection.names) for collection in collections.values())
+            for resource, collections in self._collections.items()
         }
 
     def create(self, key: tuple[str, str, str, str], obj: Object) -> Object:
@@ -204,7 +208,8 @@ class Store:
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Tell a listener every change from now on, in the moment it is committed.
 
-        A listener must not write: others would hear of its change before they hear of this one.
+        A listener must not write: others would get its change before they get this one. What it
+        raises is logged; the change stays, and the other listeners get it.
 
         Returns:
             What ends the subscription.
@@ -225,7 +230,7 @@ class Store:
         """
         self.revision = revision
         for key, obj in objects:
-            self._shelve(Event(revision, "ADDED", key, obj, None))
+            self._put(Event(revision, "ADDED", key, obj, None))
 
     def replay(self, type_: ChangeType, key: Key, obj: Object) -> None:
         """Make a change again that an older store has made; the journal is not told."""
@@ -265,30 +270,33 @@ class Store:
 
     def _make(self, event: Event) -> None:
         self.revision = event.revision
-        self._shelve(event)
+        self._put(event)
         self._remember(event)
-        for listener in self._listeners:
-            listener(event)
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception:  # the change is made: the writer and the other listeners go on
+                _log.exception("a listener failed at revision %d, %s", event.revision, event.key)
 
-    def _shelve(self, event: Event) -> None:
+    def _put(self, event: Event) -> None:
         key = event.key
         if event.type == "MODIFIED":
-            self._shelves[key[:2]][key[2]].objects[key[3]] = event.object
+            self._collections[key[:2]][key[2]].objects[key[3]] = event.object
             self._objects[key] = event.object
             return
-        shelves = self._shelves.setdefault(key[:2], {})
+        collections = self._collections.setdefault(key[:2], {})
         if event.type == "ADDED":
-            shelf = shelves.get(key[2])
-            if shelf is None:
-                shelf = shelves[key[2]] = _Shelf()
-            insort(shelf.names, key[3])
-            shelf.objects[key[3]] = self._objects[key] = event.object
+            collection = collections.get(key[2])
+            if collection is None:
+                collection = collections[key[2]] = _Collection()
+            insort(collection.names, key[3])
+            collection.objects[key[3]] = self._objects[key] = event.object
             return
-        shelf = shelves[key[2]]
-        del shelf.names[bisect_left(shelf.names, key[3])]
-        del shelf.objects[key[3]], self._objects[key]
-        if not shelf.names:
-            del shelves[key[2]]
+        collection = collections[key[2]]
+        del collection.names[bisect_left(collection.names, key[3])]
+        del collection.objects[key[3]], self._objects[key]
+        if not collection.names:
+            del collections[key[2]]
 
     def _remember(self, event: Event) -> None:
         self._history.append(event)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -26,9 +27,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "allows_errors: kubesim may log errors, which fail others")
     config.addinivalue_line("markers", "pods: needs nodes that run pods")
     config.addinivalue_line("markers", "users: it matters who asks, which HTTPS alone knows")
     config.addinivalue_line("markers", "stream: of what HTTPS alone tells in a watch")
+
+
+@pytest.fixture(autouse=True)
+def _no_errors_of_ours(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test passes while a controller, a listener or a request of kubesim fails unexpectedly."""
+    found: list[str] = []
+
+    class Collecting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(self.format(record))
+
+    logger, handler = logging.getLogger("kubesim"), Collecting(logging.ERROR)
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    if request.node.get_closest_marker("allows_errors") is None:
+        assert not found, "\n".join(found)
 
 
 @pytest.fixture

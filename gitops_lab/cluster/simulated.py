@@ -65,6 +65,11 @@ class SimulatedCluster:
         """Let every controller and node do what is due; when the next thing is due."""
         return self.controllers.step(now)
 
+    @property
+    def troubles(self) -> list[str]:
+        """What its controllers fail at now, one sentence for each object."""
+        return self.controllers.troubles
+
     def disconnect_node(self, name: str) -> None:
         """Cut a node off from the rest of the cluster, as a drawn cable does.
 

@@ -23,6 +23,7 @@ from gitops_lab.forge.spool import NOTHING
 from gitops_lab.journal import Entry, Journal
 from gitops_lab.live.arm import LiveArm, in_cluster
 from gitops_lab.live.backends import backend
+from gitops_lab.live.cluster import LiveCluster
 from gitops_lab.live.git import LiveGit
 from gitops_lab.model import Object, Revision
 from gitops_lab.sandbox import BRANCH, ArmDescription, described
@@ -221,9 +222,17 @@ class LiveWorld:
         self._look()
         return {
             **self.description(),
-            "troubles": [*self.troubles.values()],
+            "troubles": [*self.troubles.values(), *self._failures()],
             "arms": [arm.status() for arm in self.arms.values()],
         }
+
+    def _failures(self) -> Iterator[str]:
+        """What a controller or a deployer fails at again and again, in sentences."""
+        for name, why in self.clock.troubles.items():
+            yield f"{name} fails and is tried again: {why}"
+        for arm in self.arms.values():
+            if isinstance(arm.cluster, LiveCluster):
+                yield from (f"{arm.name}: {each}" for each in arm.cluster.simulated.troubles)
 
     def pause(self, *arms: str) -> None:
         """Pause the deployers of these arms, or of all."""

@@ -42,11 +42,7 @@ def with_header(body: Any, api_version: str, kind: str) -> Object:
             )
     given_version, given_kind = given_version or api_version, given_kind or kind
     if given_kind != kind:
-        if builtin().node(given_version, given_kind) is None:
-            why = f'no kind "{given_kind}" is registered for version "{given_version}"'
-        else:
-            given = f"{split_api_version(given_version)[1]}.{given_kind}"
-            why = f"converting ({given}) to ({_package(api_version)}.{kind}): unknown conversion"
+        why = _foreign(given_version, given_kind, api_version, kind)
         raise refusals.bad_request(f"{_handled(given_version, given_kind, kind)}: {why}")
     if given_version != api_version:
         raise refusals.bad_request(
@@ -54,6 +50,29 @@ def with_header(body: Any, api_version: str, kind: str) -> Object:
             f"API version ({api_version})"
         )
     return {**body, "apiVersion": api_version, "kind": kind}
+
+
+def patched_header(obj: Object, resource: Resource) -> Object:
+    """The outcome of a patch with its apiVersion and kind: a patch may drop them, not change them.
+
+    Source: apiserver `handlers/patch.go` (the outcome is decoded into the kind that was patched)
+    and, for custom resources, `unstructured.UnstructuredJSONScheme` (both must be there).
+
+    Raises:
+        ApiError: 422 Invalid.
+    """
+    version, kind = obj.get("apiVersion"), obj.get("kind")
+    if version == resource.api_version and kind == resource.kind:
+        return obj
+    if resource.is_custom and not (version and kind):
+        missing = "apiVersion" if kind else "Kind"
+        raise _refusal(resource, f"Object '{missing}' is missing in '{_json(obj)}'", obj)
+    version, kind = version or resource.api_version, kind or resource.kind
+    if version != resource.api_version or kind != resource.kind:
+        why = _foreign(version, kind, resource.api_version, resource.kind)
+        cause = ("FieldValueInvalid", f"Invalid value: {json.dumps(_json(obj))}: {why}", "patch")
+        raise refusals.invalid("", "", "", [cause])
+    return {**obj, "apiVersion": version, "kind": kind}
 
 
 def decoded(
@@ -136,6 +155,14 @@ def _refusal(resource: Resource, why: str, patch: Any) -> ApiError:
     return refusals.bad_request(f"{handled}: {why}")
 
 
+def _foreign(given_version: str, given_kind: str, api_version: str, kind: str) -> str:
+    """Why an object of another kind cannot be taken for one of this kind."""
+    if builtin().node(given_version, given_kind) is None:
+        return f'no kind "{given_kind}" is registered for version "{given_version}"'
+    given = f"{split_api_version(given_version)[1]}.{given_kind}"
+    return f"converting ({given}) to ({_package(api_version)}.{kind}): unknown conversion"
+
+
 def _handled(api_version: str, kind: str, wanted: str) -> str:
     version = split_api_version(api_version)[1]
     return f'{kind} in version "{version}" cannot be handled as a {wanted}'
@@ -144,6 +171,10 @@ def _handled(api_version: str, kind: str, wanted: str) -> str:
 def _package(api_version: str) -> str:
     """The name of the Go package that holds a group's internal types."""
     return split_api_version(api_version)[0].partition(".")[0] or "core"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _in_go(value: Any) -> str:

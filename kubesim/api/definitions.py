@@ -30,7 +30,9 @@ def is_definition(key: Sequence[str]) -> bool:
 def holds(definition: Object, condition: str) -> bool:
     """Whether a condition of a definition's status is True."""
     conditions: Iterable[Mapping[str, Any]] = definition.get("status", {}).get("conditions") or ()
-    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
+    return any(
+        each.get("type") == condition and each.get("status") == "True" for each in conditions
+    )
 
 
 def resources(definition: Object) -> list[Resource]:
@@ -39,10 +41,11 @@ def resources(definition: Object) -> list[Resource]:
     A definition that is not established has nothing served; nothing can be created any more in one
     that is being deleted.
     """
-    if not holds(definition, "Established"):
+    accepted = definition.get("status", {}).get("acceptedNames") or {}
+    if not (holds(definition, "Established") and accepted.get("kind") and accepted.get("plural")):
         return []
     versions = definition["spec"]["versions"]
-    served = [_resource(definition, each) for each in versions if each["served"]]
+    served = [_resource(definition, each) for each in versions if each.get("served")]
     if len(versions) == 1:
         return served
     stored_as = storage(definition)
@@ -52,7 +55,7 @@ def resources(definition: Object) -> list[Resource]:
 def storage(definition: Object) -> Resource:
     """What an established definition's objects are stored as, be it served or not."""
     versions = definition["spec"]["versions"]
-    return _resource(definition, next(each for each in versions if each["storage"]))
+    return _resource(definition, next(each for each in versions if each.get("storage")))
 
 
 def _resource(definition: Object, version: Object) -> Resource:

@@ -141,7 +141,7 @@ def _definition(definition: Object, now: float) -> Object:
     """A CustomResourceDefinition that waits for its instances to be gone."""
     before, status = definition["metadata"], definition.get("status", {})
     finalizers = [each for each in before.get("finalizers") or () if each != CLEANUP]
-    others = [each for each in status.get("conditions") or () if each["type"] != "Terminating"]
+    others = [each for each in status.get("conditions") or () if each.get("type") != "Terminating"]
     terminating = {
         "type": "Terminating",
         "status": "True",

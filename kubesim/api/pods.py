@@ -54,7 +54,7 @@ def bound(pod: Object, binding: Object, now: str) -> Object:
         "lastTransitionTime": now,
     }
     status = pod.get("status") or {}
-    others = [each for each in status.get("conditions") or () if each["type"] != "PodScheduled"]
+    others = [each for each in status.get("conditions") or () if each.get("type") != "PodScheduled"]
     return {
         **pod,
         "metadata": metadata,
@@ -159,4 +159,4 @@ def _lets_go_of_broken(budget: Object) -> bool:
 
 def _is_ready(pod: Object) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)

@@ -330,7 +330,7 @@ class Api:
             scale.check_patched(changed, resource)
             return self._rescale(resource, key, changed, options)
         before = _served(resource, old)
-        obj = _patched(before, patch, type, resource.node)
+        obj = decoding.patched_header(_patched(before, patch, type, resource.node), resource)
         obj = self._decoded(obj, resource, options, known=before, patch=patch)
         requests.check_name(obj, name, key.namespace)
         return self._replace(resource, key, old, obj, subresource, options)

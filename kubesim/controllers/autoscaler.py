@@ -87,7 +87,7 @@ class Report:
         if known is None:
             self.conditions.append(new)
             return
-        if known["status"] == status:
+        if known.get("status") == status and "lastTransitionTime" in known:
             new["lastTransitionTime"] = known["lastTransitionTime"]
         self.conditions[self.conditions.index(known)] = new
 

@@ -74,9 +74,15 @@ def is_claimed_by(volume: Object, claim: Object) -> bool:
     reference, metadata = volume["spec"].get("claimRef"), claim["metadata"]
     return (
         reference is not None
-        and (reference["namespace"], reference["name"]) == (metadata["namespace"], metadata["name"])
+        and claim_of(volume) == (metadata["namespace"], metadata["name"])
         and reference.get("uid", metadata["uid"]) == metadata["uid"]
     )
+
+
+def claim_of(volume: Object) -> tuple[str, str] | None:
+    """Namespace and name of the claim that a volume is meant for; None if it is for any."""
+    reference = volume["spec"].get("claimRef")
+    return None if not reference else (reference.get("namespace", ""), reference.get("name", ""))
 
 
 def claimed(volume: Object, claim: Object) -> Object:
@@ -225,5 +231,5 @@ def _offered(volume: Object) -> Iterable[str]:
 
 
 def _claim(volume: Object) -> Iterable[str]:
-    reference = volume["spec"].get("claimRef")
-    return (f"{reference['namespace']}/{reference['name']}",) if reference else ()
+    claim = claim_of(volume)
+    return ("/".join(claim),) if claim else ()

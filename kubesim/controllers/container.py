@@ -213,11 +213,11 @@ class Container:
             started: when it was started, in seconds since the Unix epoch, if it runs.
             around: its surroundings.
         """
-        self.state, self.last = status["state"], status.get("lastState") or {}
-        self.restarts = status["restartCount"]
-        self.image, self.image_id = status["image"], status["imageID"]
+        self.state, self.last = status.get("state") or self.state, status.get("lastState") or {}
+        self.restarts = status.get("restartCount", 0)
+        self.image, self.image_id = status.get("image", self.image), status.get("imageID", "")
         self.container_id = status.get("containerID", "")
-        self.is_ready, self.is_started = status["ready"], bool(status.get("started"))
+        self.is_ready, self.is_started = bool(status.get("ready")), bool(status.get("started"))
         if not self.is_running:
             self.due = None if self.is_done else around.now
             return

@@ -80,18 +80,16 @@ class CronJobs(Controller):
         status: dict[str, Any] = {"active": [], **(cron_job.get("status") or {})}
         jobs = {job["metadata"]["uid"]: job for job in self._of(cron_job)}
         active = []
-        for reference in status["active"]:
-            job = jobs.get(reference["uid"])
+        for reference in status["active"] or ():
+            job, name = jobs.get(reference.get("uid", "")), reference.get("name", "")
             if job is None:
-                self._record(
-                    cron_job, now, "MissingJob", f"Active job went missing: {reference['name']}"
-                )
+                self._record(cron_job, now, "MissingJob", f"Active job went missing: {name}")
                 continue
             ended = _ended(job)
             if not ended:
                 active.append(reference)
                 continue
-            text = f"Saw completed job: {reference['name']}, condition: {ended}"
+            text = f"Saw completed job: {name}, condition: {ended}"
             self._record(cron_job, now, "SawCompletedJob", text)
             done = (job.get("status") or {}).get("completionTime", "")
             if ended == "Complete" and done > status.get("lastSuccessfulTime", ""):

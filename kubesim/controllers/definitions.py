@@ -6,20 +6,22 @@ controllers that the API server runs itself; reasons and messages are theirs.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from kubesim.api import Api, Options, definitions
-from kubesim.clock import timestamp
 from kubesim.controllers.index import Indexes, existing
 from kubesim.controllers.loop import Controller, Item
 from kubesim.controllers.ownership import is_being_deleted
-from kubesim.controllers.status import Condition, condition, is_true, write_status
+from kubesim.controllers.status import Condition, condition, is_true, since, write_status
 from kubesim.model import Object
 from kubesim.resources import Resource
 from kubesim.store import Event
 
 MANAGER = "kube-apiserver"
+
+_log = logging.getLogger(__name__)
 
 _NAMES = {"plural": "Plural", "singular": "Singular", "kind": "Kind", "listKind": "ListKind"}
 """The names that can be taken only once within a group, with the reasons' spelling."""
@@ -38,7 +40,10 @@ class Definitions(Controller):
         self._resource = api.registry.by_kind(f"{definitions.GROUP}/v1", "CustomResourceDefinition")
         api.guards.append(self._warn)
         for event in existing(api.store, definitions.GROUP, definitions.PLURAL):
-            self._serve(event)
+            try:
+                self._serve(event)
+            except (LookupError, TypeError, ValueError):
+                _log.exception("%s cannot be served", event.key.name)
         api.store.subscribe(self._serve)
 
     def keys(self, event: Event) -> Iterable[Item]:
@@ -210,9 +215,8 @@ def _condition(kind: str, holds: bool, reason: str, message: str) -> Condition:
 def _set(conditions: list[Condition], new: Condition, now: float) -> list[Condition]:
     """Conditions with one of them new; its time is that of its last change of status."""
     old = condition({"conditions": conditions}, new["type"])
-    same = old is not None and old["status"] == new["status"]
-    since = old["lastTransitionTime"] if old is not None and same else timestamp(now)
-    new = {**new, "lastTransitionTime": since}
+    same = old is not None and old.get("status") == new["status"]
+    new = {**new, "lastTransitionTime": since(old if same else None, now)}
     if old is None:
         return [*conditions, new]
     return [new if each is old else each for each in conditions]

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from kubesim.api import Api
-from kubesim.clock import timestamp
 from kubesim.controllers.index import Indexes
 from kubesim.controllers.loop import Controller, Item
 from kubesim.controllers.ownership import (
@@ -19,7 +18,7 @@ from kubesim.controllers.ownership import (
 )
 from kubesim.controllers.pods import instant, is_over, is_ready
 from kubesim.controllers.rollout import portion
-from kubesim.controllers.status import condition, write_status
+from kubesim.controllers.status import condition, since, write_status
 from kubesim.model import Object, split_api_version
 from kubesim.store import Event
 
@@ -141,14 +140,12 @@ class DisruptionBudgets(Controller):
 def _allowance(old: dict[str, Any], allowed: int, budget: Object, now: float) -> dict[str, Any]:
     status = "True" if allowed else "False"
     known = condition(old, "DisruptionAllowed")
-    is_same = known is not None and known["status"] == status
+    is_same = known is not None and known.get("status") == status
     return {
         "type": "DisruptionAllowed",
         "status": status,
         "reason": "SufficientPods" if allowed else "InsufficientPods",
         "message": "",
         "observedGeneration": budget["metadata"].get("generation", 1),
-        "lastTransitionTime": known["lastTransitionTime"]
-        if known is not None and is_same
-        else timestamp(now),
+        "lastTransitionTime": since(known if is_same else None, now),
     }

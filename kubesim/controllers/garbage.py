@@ -220,9 +220,9 @@ class GarbageCollector(Controller):
             return
         for owner in old:
             if owner not in new:
-                dependents = self._dependents[owner]
-                del dependents[uid]
-                if not dependents:
+                dependents = self._dependents.get(owner, {})
+                dependents.pop(uid, None)
+                if owner in self._dependents and not dependents:
                     del self._dependents[owner]
         for owner in new:
             self._dependents.setdefault(owner, {})[uid] = None
@@ -230,7 +230,7 @@ class GarbageCollector(Controller):
 
 def _owners(metadata: dict[str, Any]) -> tuple[str, ...]:
     references = metadata.get("ownerReferences")
-    return tuple(reference["uid"] for reference in references) if references else ()
+    return tuple(each["uid"] for each in references if "uid" in each) if references else ()
 
 
 def _fate(metadata: dict[str, Any]) -> tuple[Any, ...]:

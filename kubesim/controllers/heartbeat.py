@@ -13,6 +13,7 @@ component-helpers `apimachinery/lease`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ from kubesim.controllers.pods import instant
 from kubesim.controllers.status import write_status
 from kubesim.errors import ApiError
 from kubesim.model import Object
+
+_log = logging.getLogger(__name__)
 
 NAMESPACE = "kube-node-lease"
 """Where the Leases of nodes are."""
@@ -55,8 +58,10 @@ class Heartbeats:
         for node in self._living():
             try:
                 self._renew(node)
-            except ApiError:  # as when the disk is full: who reads must not fail for it
+            except ApiError:  # as when the disk is full: a read must not fail for it
                 return
+            except (LookupError, TypeError, ValueError):
+                _log.exception("the Lease of %s cannot be renewed", node["metadata"]["name"])
 
     def report(self) -> None:
         """Have every node's conditions say when they were reported last."""
@@ -65,6 +70,8 @@ class Heartbeats:
                 self._report(node)
             except ApiError:
                 return
+            except (LookupError, TypeError, ValueError):
+                _log.exception("the conditions of %s cannot be read", node["metadata"]["name"])
 
     def _living(self) -> Iterator[Object]:
         for name in self._machines():

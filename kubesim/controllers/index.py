@@ -7,11 +7,14 @@ the real controllers' expectations ("I have created three pods that I cannot see
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from kubesim.model import Object
 from kubesim.store import Event, Key, Store
+
+_log = logging.getLogger(__name__)
 
 Values = Callable[[Object], Iterable[str]]
 """What an object is to be found under; the same object always gives the same answer."""
@@ -28,14 +31,22 @@ class Index:
         """The objects under a value, oldest first."""
         return list(self._objects.get(value, {}).values())
 
+    def _under(self, obj: Object) -> tuple[str, ...]:
+        """The values of an object; none if it is too odd to have any."""
+        try:
+            return tuple(self._values(obj))
+        except (LookupError, TypeError, ValueError):
+            _log.exception("%s cannot be indexed", obj["metadata"].get("name"))
+            return ()
+
     def see(self, event: Event) -> None:
         """Follow one change of the store."""
-        new = () if event.type == "DELETED" else tuple(self._values(event.object))
-        old = () if event.old is None else tuple(self._values(event.old))
+        new = () if event.type == "DELETED" else self._under(event.object)
+        old = () if event.old is None else self._under(event.old)
         for value in old:
-            if value not in new:
-                objects = self._objects[value]
-                del objects[event.key]
+            objects = self._objects.get(value)
+            if value not in new and objects is not None:
+                objects.pop(event.key, None)
                 if not objects:
                     del self._objects[value]
         for value in new:

@@ -22,6 +22,7 @@ from kubesim.controllers.ownership import (
     is_being_deleted,
 )
 from kubesim.controllers.pods import (
+    BEGINNING,
     BURST,
     PodControl,
     earliest,
@@ -334,7 +335,7 @@ class Jobs(Controller):
         """How the Job must end, if that is decided, whatever its pods still do."""
         for interim, kind in (("SuccessCriteriaMet", "Complete"), ("FailureTarget", "Failed")):
             decided = condition(status, interim)
-            if decided is not None and decided["status"] == "True":
+            if decided is not None and decided.get("status") == "True":
                 return Outcome(kind, decided.get("reason", ""), decided.get("message", ""))
         spec = tally.spec
         if tally.failed > spec.get("backoffLimit", 6) or _restarted_too_often(tally):
@@ -381,10 +382,10 @@ class Jobs(Controller):
     ) -> None:
         """Say in a condition when the Job was suspended or resumed; a resumed one starts anew."""
         noted = condition(status, "Suspended")
-        if is_suspended and (noted is None or noted["status"] != "True"):
+        if is_suspended and (noted is None or noted.get("status") != "True"):
             _set(status, _made("Suspended", "True", "JobSuspended", "Job suspended", now))
             self._record(job, now, "Suspended", "Job suspended")
-        elif not is_suspended and noted is not None and noted["status"] == "True":
+        elif not is_suspended and noted is not None and noted.get("status") == "True":
             _set(status, _made("Suspended", "False", "JobResumed", "Job resumed", now))
             status["startTime"] = timestamp(now)
             self._record(job, now, "Resumed", "Job resumed")
@@ -397,7 +398,7 @@ class Jobs(Controller):
         seconds = job["spec"].get("ttlSecondsAfterFinished")
         if seconds is None or is_being_deleted(job):
             return None
-        due: float = instant(ending["lastTransitionTime"]) + seconds
+        due: float = instant(ending.get("lastTransitionTime") or BEGINNING) + seconds
         if now < due:
             return due
         metadata = job["metadata"]
@@ -509,7 +510,7 @@ def _knowing_its_index(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _set(status: dict[str, Any], made: Condition) -> None:
     conditions = list(status.get("conditions") or ())
-    kinds = [each["type"] for each in conditions]
+    kinds = [each.get("type") for each in conditions]
     if made["type"] in kinds:
         conditions[kinds.index(made["type"])] = made
     else:

@@ -7,6 +7,7 @@ known in advance (`timeline.py`), so a pod that just runs costs nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
@@ -41,6 +42,8 @@ MANAGER = "kubelet"
 
 ADDRESSES = 253
 """How many addresses a node has for its pods: 10.244.<node>.2 to .254."""
+
+_log = logging.getLogger(__name__)
 
 _STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
@@ -91,7 +94,10 @@ class Kubelet(Controller):
             if node["metadata"]["name"] not in self._numbers:
                 api.create(self._nodes, node, options=Options(field_manager=MANAGER))
         for event in existing(api.store, "", "pods"):
-            self._recall(event.object)
+            try:
+                self._recall(event.object)
+            except (LookupError, TypeError, ValueError):
+                _log.exception("what %s was before cannot be read", "/".join(event.key[2:]))
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The pod, if it is on a node; the node; or pods that wait for what they mount."""
@@ -234,12 +240,12 @@ class Kubelet(Controller):
             ],
         )
         _join(life, spec)
-        known = {each["name"]: each for kind in _STATUSES for each in status.get(kind) or ()}
+        known = {each.get("name"): each for kind in _STATUSES for each in status.get(kind) or ()}
         around = self._surroundings(pod, life, now)
         for container in life.containers:
             if container.name in known:
-                state = known[container.name]["state"].get("running") or {}
-                since = _instant(state["startedAt"]) if state else now
+                state = (known[container.name].get("state") or {}).get("running") or {}
+                since = _instant(state["startedAt"]) if state.get("startedAt") else now
                 container.resume(known[container.name], since, around)
             elif not life.init:
                 container.state = {"waiting": {"reason": "ContainerCreating"}}
@@ -398,7 +404,7 @@ class Kubelet(Controller):
             self._address(node, pod, status["podIP"])
         for kind in _STATUSES:
             for each in status.get(kind) or ():
-                reference = parse(each["image"]) if each.get("imageID") else None
+                reference = parse(each.get("image", "")) if each.get("imageID") else None
                 if reference is not None:
                     self._disks[node][reference.full] = 0.0
 
@@ -413,7 +419,7 @@ class Kubelet(Controller):
         status = node_status(node, self._number(name), now)
         before = condition(node.get("status"), "Ready")
         write_status(self.api, self._nodes, node, status, manager=MANAGER)
-        if before is not None and before["status"] != "True":
+        if before is not None and before.get("status") != "True":
             text = f"Node {name} status is now: NodeReady"
             self._record(node, now, "NodeReady", text, host=name)
 

@@ -117,8 +117,8 @@ class Namespaces(Controller):
         for type, holds, reason, message in _NO_FAILURE + _remaining(left):
             known = condition(old, type)
             status = "True" if holds else "False"
-            is_same = known is not None and known["status"] == status
-            since = known["lastTransitionTime"] if known is not None and is_same else None
+            is_same = known is not None and known.get("status") == status
+            since = known.get("lastTransitionTime") if known is not None and is_same else None
             conditions.append(
                 {
                     "type": type,

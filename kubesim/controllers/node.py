@@ -6,6 +6,7 @@ Source: Kubernetes 1.37, pkg/kubelet/nodestatus. That it still lives is told by 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,9 @@ _HEALTH = (
     ("PIDPressure", "False", "KubeletHasSufficientPID", "sufficient PID available"),
     ("Ready", "True", "KubeletReady", ""),
 )
+
+
+_OWN_ADDRESS = re.compile(r"172\.18\.([0-9]{1,3})\.([0-9]{1,3})")
 
 
 def new_node(number: int) -> Object:
@@ -72,7 +76,7 @@ def node_status(node: Object, number: int, now: float) -> dict[str, Any]:
         known = condition(old, type)
         conditions.append(
             known
-            if known is not None and known["status"] == status
+            if known is not None and known.get("status") == status
             else {
                 "type": type,
                 "status": status,
@@ -122,7 +126,7 @@ def host_ip(number: int) -> str:
 def number_of(node: Object) -> int | None:
     """The number of a machine, by the address that it reported; None if it has not yet."""
     for each in (node.get("status") or {}).get("addresses") or ():
-        if each["type"] == "InternalIP" and each["address"].startswith("172.18."):
-            high, low = map(int, each["address"].split(".")[2:])
-            return high * 250 + low - 1
+        found = _OWN_ADDRESS.fullmatch(each.get("address", ""))
+        if each.get("type") == "InternalIP" and found:
+            return int(found[1]) * 250 + int(found[2]) - 1
     return None

@@ -112,7 +112,7 @@ class NodeLifecycle(Controller):
         status = pod["status"]
         conditions = [
             {**each, "status": "False", "lastTransitionTime": at}
-            if each["type"] == "Ready"
+            if each.get("type") == "Ready"
             else each
             for each in status["conditions"]
         ]
@@ -202,7 +202,7 @@ class TaintEviction(Controller):
             "lastTransitionTime": timestamp(now),
         }
         others = [
-            each for each in status.get("conditions") or () if each["type"] != disrupted["type"]
+            each for each in status.get("conditions") or () if each.get("type") != disrupted["type"]
         ]
         write_status(self.api, self._pods, pod, {**status, "conditions": [*others, disrupted]})
         options = Options(field_manager=MANAGER, uid=metadata["uid"])
@@ -217,12 +217,12 @@ class TaintEviction(Controller):
 
 def _answers(node: Object) -> bool:
     ready = condition(node.get("status"), "Ready")
-    return ready is not None and ready["status"] == "True"
+    return ready is not None and ready.get("status") == "True"
 
 
 def _is_lost(node: Object) -> bool:
     ready = condition(node.get("status"), "Ready")
-    return ready is not None and ready["status"] == "Unknown"
+    return ready is not None and ready.get("status") == "Unknown"
 
 
 def _taints(node: Object) -> list[dict[str, Any]]:

@@ -107,7 +107,7 @@ def pod_status(life: Life, pod: Object, now: float, *, phase: str) -> dict[str, 
         _timed(each, condition(old, each["type"]), now, observed)
         for each in _conditions(life, pod, phase)
     ]
-    conditions += [each for each in old.get("conditions") or () if each["type"] not in OWN]
+    conditions += [each for each in old.get("conditions") or () if each.get("type") not in OWN]
     status = {
         **observed,
         "phase": phase,
@@ -146,7 +146,7 @@ def _conditions(life: Life, pod: Object, phase: str) -> list[Condition]:
     ready = {**containers, "type": "Ready"}
     gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
     closed = [gate for gate in gates if not is_true(pod.get("status"), gate)]
-    if ready["status"] == "True" and closed:
+    if ready.get("status") == "True" and closed:
         messages = [
             f'corresponding condition of pod readiness gate "{gate}" '
             + ("does not exist." if condition(pod.get("status"), gate) is None else "is not True.")
@@ -184,7 +184,7 @@ def _unready(type: str, reason: str, what: str, containers: Sequence[Container])
 def _timed(
     new: Condition, old: Condition | None, now: float, observed: dict[str, Any]
 ) -> Condition:
-    is_same = old is not None and old["status"] == new["status"]
+    is_same = old is not None and old.get("status") == new["status"]
     since = old.get("lastTransitionTime") if old is not None and is_same else None
     return {**new, **observed, "lastTransitionTime": since or timestamp(now)}
 

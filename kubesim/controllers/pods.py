@@ -25,6 +25,9 @@ SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 BURST = 500
 """How many pods a controller creates or deletes in one go at most."""
 
+BEGINNING = "1970-01-01T00:00:00Z"
+"""The time of what does not say its time."""
+
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
@@ -62,11 +65,11 @@ def is_ready(pod: Object) -> bool:
 def available_at(pod: Object, min_ready_seconds: int) -> float | None:
     """The instant from which a ready pod is available; None while it is not ready."""
     ready = condition(pod.get("status"), "Ready")
-    if ready is None or ready["status"] != "True":
+    if ready is None or ready.get("status") != "True":
         return None
     if not min_ready_seconds:
         return 0.0
-    return instant(ready["lastTransitionTime"]) + min_ready_seconds
+    return instant(ready.get("lastTransitionTime") or BEGINNING) + min_ready_seconds
 
 
 def is_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
@@ -237,8 +240,8 @@ def first_to_go(pods: Sequence[Object], related: Sequence[Object], now: float) -
         metadata, status = pod["metadata"], pod.get("status") or {}
         node = pod["spec"].get("nodeName", "")
         ready = condition(status, "Ready")
-        is_ready_now = ready is not None and ready["status"] == "True"
-        since = ready["lastTransitionTime"] if is_ready_now and ready else ""
+        is_ready_now = ready is not None and ready.get("status") == "True"
+        since = ready.get("lastTransitionTime", "") if is_ready_now and ready else ""
         restarts = max(
             (c.get("restartCount", 0) for c in status.get("containerStatuses") or ()), default=0
         )

@@ -12,7 +12,7 @@ from typing import Any
 from kubesim.clock import timestamp
 from kubesim.controllers.pods import instant
 from kubesim.controllers.rollout import bounds
-from kubesim.controllers.status import Condition, condition, counters
+from kubesim.controllers.status import Condition, condition, counters, since
 from kubesim.model import Object
 
 FOREVER = 2**31 - 1
@@ -89,8 +89,8 @@ def report_progress(
             )
         elif _has_moved(before, status):
             moved = progressing("True", "ReplicaSetUpdated", f"{subject} is progressing.", now)
-            if last is not None and last["status"] == "True":
-                moved["lastTransitionTime"] = last["lastTransitionTime"]
+            if last is not None and last.get("status") == "True":
+                moved["lastTransitionTime"] = since(last, now)
             status = with_condition(without_condition(status, "Progressing"), moved)
         elif _is_late(deployment, last, now):
             text = f"{subject} has timed out progressing."
@@ -104,7 +104,7 @@ def report_pause(deployment: Object, now: float) -> Status:
     """The last status, with a note that the rollout was paused or resumed, if it was."""
     status = deployment.get("status") or {}
     last, is_paused = condition(status, "Progressing"), bool(deployment["spec"].get("paused"))
-    reason = last["reason"] if last is not None else ""
+    reason = last.get("reason", "") if last is not None else ""
     is_noted = reason == "DeploymentPaused"
     is_late = reason == "ProgressDeadlineExceeded"  # a pause must not hide that
     if is_noted == is_paused or is_late or not has_deadline(deployment):
@@ -161,17 +161,18 @@ def made(kind: str, status: str, reason: str, message: str, now: float) -> Condi
 def with_condition(status: Status, new: Condition) -> Status:
     """A status with a condition set; one that says the same already is left as it is."""
     last = condition(status, new["type"])
-    if last is not None and last["status"] == new["status"]:
-        if last["reason"] == new["reason"]:
+    if last is not None and last.get("status") == new["status"]:
+        if last.get("reason") == new["reason"]:
             return status
-        new = {**new, "lastTransitionTime": last["lastTransitionTime"]}
+        if last.get("lastTransitionTime"):
+            new = {**new, "lastTransitionTime": last["lastTransitionTime"]}
     rest = without_condition(status, new["type"])
     return {**rest, "conditions": [*rest["conditions"], new]}
 
 
 def without_condition(status: Status, kind: str) -> Status:
     """A status without the condition of a type."""
-    conditions = [each for each in status.get("conditions") or () if each["type"] != kind]
+    conditions = [each for each in status.get("conditions") or () if each.get("type") != kind]
     return {**status, "conditions": conditions}
 
 
@@ -208,4 +209,4 @@ def _with_failure(status: Status, replica_sets: Sequence[Object]) -> Status:
     status = without_condition(status, "ReplicaFailure")
     if failure is None:
         return status
-    return with_condition(status, {**failure, "lastUpdateTime": failure["lastTransitionTime"]})
+    return with_condition(status, {**failure, "lastUpdateTime": failure.get("lastTransitionTime")})

@@ -127,7 +127,7 @@ class ReplicaSets(Controller):
             "terminatingReplicas": terminating,
             "observedGeneration": replica_set["metadata"]["generation"],
         }
-        conditions = [c for c in old.get("conditions") or () if c["type"] != "ReplicaFailure"]
+        conditions = [c for c in old.get("conditions") or () if c.get("type") != "ReplicaFailure"]
         if refusal is not None:
             failure = condition(old, "ReplicaFailure") or {
                 "type": "ReplicaFailure",

@@ -33,12 +33,13 @@ class Revisions:
     def of(self, owner: Object) -> list[Object]:
         """An owner's revisions, the newest last."""
         found = self._owned.get(owner["metadata"]["uid"])
-        return sorted(found, key=lambda each: (each["revision"], each["metadata"]["name"]))
+        return sorted(found, key=lambda each: (_number(each), each["metadata"]["name"]))
 
     def hash(self, revision: Object) -> str:
-        """The hash by which a revision's pods are known."""
-        value: str = revision["metadata"]["labels"][self._label]
-        return value
+        """The hash by which a revision's pods are known; that of its name if its label is gone."""
+        metadata = revision["metadata"]
+        known = (metadata.get("labels") or {}).get(self._label)
+        return str(known or metadata["name"].rpartition("-")[2])
 
     def current(self, owner: Object) -> tuple[Object, int]:
         """The revision of the owner's present template, made the newest if it is not.
@@ -54,8 +55,8 @@ class Revisions:
         collisions: int = (owner.get("status") or {}).get("collisionCount", 0)
         data = _data(owner)
         known = self.of(owner)
-        number = known[-1]["revision"] + 1 if known else 1
-        same = [each for each in known if each["data"] == data]
+        number = _number(known[-1]) + 1 if known else 1
+        same = [each for each in known if each.get("data") == data]
         if same:
             found = same[-1]
             return (found if found is known[-1] else self._renumber(found, number)), collisions
@@ -118,6 +119,11 @@ def template_of(revision: Object) -> Object:
     """The pod template that a revision stands for."""
     template: Object = revision["data"]["spec"]["template"]
     return {name: value for name, value in template.items() if name != "$patch"}
+
+
+def _number(revision: Object) -> int:
+    number: int = revision.get("revision", 0)
+    return number
 
 
 def _data(owner: Object) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from kubesim.api import Api, Options
-from kubesim.clock import timestamp
 from kubesim.controllers.index import Indexes
 from kubesim.controllers.loop import Controller, Item
 from kubesim.controllers.placement import (
@@ -25,7 +24,7 @@ from kubesim.controllers.placement import (
 )
 from kubesim.controllers.pods import is_over
 from kubesim.controllers.recorder import Recorder
-from kubesim.controllers.status import condition, write_status
+from kubesim.controllers.status import condition, since, write_status
 from kubesim.controllers.volumebinding import VolumeBinding
 from kubesim.model import Object
 from kubesim.store import Event
@@ -142,14 +141,14 @@ class Scheduler(Controller):
     def _report(self, pod: Object, message: str, now: float) -> None:
         status: dict[str, Any] = pod.get("status") or {}
         old = condition(status, "PodScheduled")
-        is_new = old is None or old["status"] != "False"
-        since = timestamp(now) if is_new or old is None else old["lastTransitionTime"]
+        is_new = old is None or old.get("status") != "False"
+        at = since(None if is_new else old, now)
         unscheduled = {
             "type": "PodScheduled",
             "status": "False",
             "reason": "Unschedulable",
             "message": message,
-            "lastTransitionTime": since,
+            "lastTransitionTime": at,
         }
         generation = pod["metadata"].get("generation")
         if generation is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubesim.api import Api, Options
+from kubesim.clock import timestamp
 from kubesim.controllers.loop import MANAGER
 from kubesim.model import Object
 from kubesim.resources import Resource
@@ -51,13 +52,19 @@ def counters(**counts: int | None) -> dict[str, int]:
 def condition(status: dict[str, Any] | None, kind: str) -> Condition | None:
     """The condition of a type in a status, if it is there."""
     for each in (status or {}).get("conditions") or ():
-        if each["type"] == kind:
+        if each.get("type") == kind:
             found: Condition = each
             return found
     return None
 
 
+def since(known: Condition | None, now: float) -> str:
+    """From when a condition has its status; from now on if it is new or does not say."""
+    at: str = (known or {}).get("lastTransitionTime") or timestamp(now)
+    return at
+
+
 def is_true(status: dict[str, Any] | None, kind: str) -> bool:
     """Whether a status has a condition of this type that holds."""
     found = condition(status, kind)
-    return found is not None and found["status"] == "True"
+    return found is not None and found.get("status") == "True"

@@ -20,6 +20,7 @@ from kubesim.controllers.claims import (
     SELECTED_NODE,
     STORAGE_PROVISIONER,
     Storage,
+    claim_of,
     claimed,
     claims_of,
     class_of,
@@ -80,9 +81,9 @@ class Volumes(Controller):
                     return (item,)
                 return [("", each["metadata"]["name"]) for each in self._storage.claimed(*item)]
             case "persistentvolumes":
-                reference = obj["spec"].get("claimRef")
-                if reference:
-                    return item, (reference["namespace"], reference["name"])
+                claim = claim_of(obj)
+                if claim:
+                    return item, claim
                 return [item, *self._unbound(class_of(obj))]
             case _:
                 return [*self._unbound(item[1]), *self._unbound("")]
@@ -231,11 +232,13 @@ class Volumes(Controller):
     # Volumes.
 
     def _see_to(self, volume: Object, now: float) -> None:
-        reference = volume["spec"].get("claimRef") or {}
-        if "uid" not in reference:  # made by hand, perhaps for a claim that is yet to come
+        reference, place = volume["spec"].get("claimRef") or {}, claim_of(volume)
+        if (
+            "uid" not in reference or place is None
+        ):  # made by hand, perhaps for a claim that is yet to come
             self._tell(volume, "Available", now)
             return
-        claim = self._storage.claim(reference["namespace"], reference["name"])
+        claim = self._storage.claim(*place)
         if claim is None or claim["metadata"]["uid"] != reference["uid"]:
             self._release(volume, now)
         elif claim["spec"].get("volumeName") == volume["metadata"]["name"]:

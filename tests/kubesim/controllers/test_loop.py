@@ -8,13 +8,13 @@ from random import Random
 
 import pytest
 
-from gitops_lab.errors import ApiError, LabError
-from gitops_lab.model import Object
 from kubesim.api import Api, bootstrap
 from kubesim.clock import EPOCH
 from kubesim.controllers import loop as framework
 from kubesim.controllers.index import Index, Indexes
 from kubesim.controllers.loop import Controller, Item, Loop
+from kubesim.errors import ApiError
+from kubesim.model import Object
 from kubesim.store import Event
 
 Answer = Callable[[float], float | None]
@@ -147,14 +147,76 @@ def test_a_conflict_is_retried_at_once(api: Api) -> None:
     assert recorder.calls == [("a", 0), ("a", 0)]
 
 
-def test_a_controller_that_never_gets_quiet_is_an_error(
+@pytest.mark.allows_errors
+def test_a_failure_is_reported_and_retried_and_keeps_no_other_object_waiting(api: Api) -> None:
+    broken = {"a"}
+
+    def answer(now: float) -> float | None:
+        if recorder.calls[-1][0] in broken:
+            raise KeyError("labels")
+        return None
+
+    recorder = Recorder(api, Indexes(api.store), answer)
+    loop = Loop(api, [recorder])
+    note(api, "a")
+    note(api, "b")
+    assert loop.step(EPOCH) == EPOCH + 0.005
+    assert [name for name, _ in recorder.calls] == ["a", "b"]
+    assert loop.troubles == ["the recorder fails at default/a: KeyError: 'labels'"]
+    broken.clear()
+    assert loop.step(EPOCH + 1) is None
+    assert loop.troubles == []
+
+
+@pytest.mark.allows_errors
+def test_what_raises_on_an_event_undoes_no_write_and_keeps_it_from_nobody(api: Api) -> None:
+    class Confused(Recorder):
+        name = "confused"
+
+        def keys(self, event: Event) -> Iterable[Item]:
+            if event.object.get("data") == {"x": "1"}:
+                raise ValueError("odd")
+            return super().keys(event)
+
+    recorder = Recorder(api, Indexes(api.store))
+    loop = Loop(api, [Confused(api, Indexes(api.store)), recorder])
+    assert note(api, "a", x="1")["data"] == {"x": "1"}
+    loop.step(EPOCH)
+    assert recorder.calls == [("a", 0)]
+    assert loop.troubles == ["the confused fails at configmaps/default/a: ValueError: odd"]
+    note(api, "a", x="2")
+    assert loop.troubles == []
+
+
+@pytest.mark.allows_errors
+def test_an_object_that_never_gets_quiet_is_put_aside_for_longer_each_time(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(framework, "MOST_RECONCILES", 20)
-    loop = Loop(api, [Recorder(api, Indexes(api.store), lambda now: now)])
+    restless = [True]
+    recorder = Recorder(api, Indexes(api.store), lambda now: now if restless[0] else None)
+    loop = Loop(api, [recorder])
     note(api, "a")
-    with pytest.raises(LabError, match="recorder never gets quiet"):
-        loop.step(EPOCH)
+    assert drive(loop, 20) == [0, 1, 3, 7, 15]
+    assert len(recorder.calls) == 5 * 20
+    assert "default/a: never quiet: 20 reconciles in a row" in loop.troubles[0]
+    restless.clear()
+    restless.append(False)
+    note(api, "a", x="1")  # it is put aside still
+    assert loop.step(EPOCH + 20) == EPOCH + 31
+    assert loop.step(EPOCH + 31) is None
+    assert loop.troubles == []
+
+
+def test_where_others_wait_a_step_ends_when_its_time_is_over(api: Api) -> None:
+    seconds = itertools.count(0, framework.SLICE * 0.6)
+    recorder = Recorder(api, Indexes(api.store))
+    loop = Loop(api, [recorder], stopwatch=lambda: next(seconds))
+    for name in "abcd":
+        note(api, name)
+    instants = [loop.step(EPOCH) for _ in range(2)]
+    assert instants == [EPOCH, None]
+    assert [name for name, _ in recorder.calls] == ["a", "b", "c", "d"]
 
 
 def test_an_index_follows_its_objects(api: Api) -> None:
