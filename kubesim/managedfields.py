@@ -316,7 +316,7 @@ def _is_sound(entries: Iterable[Entry]) -> bool:
 
 
 def _is_set(fields: Any) -> bool:
-    """Whether a value is a set of fields. Source: structured-merge-diff `fieldpath/serialize.go`."""
+    """Whether a value is a set of fields (structured-merge-diff `fieldpath/serialize.go`)."""
     return isinstance(fields, dict) and all(
         (key == "." or key[:2] in ("f:", "k:", "v:", "i:")) and _is_set(inner)
         for key, inner in fields.items()
