@@ -60,6 +60,7 @@ class Artifact:
         revision: the commit it came from.
         files: content of each regular file by its path below the source's folder.
         links: the text of each symbolic link by its path; `render` decides what they may reach.
+        submodules: the paths of Git submodules; their files are in other repositories.
         digest: `sha256:<hex>` over paths and content, so equal trees have equal digests.
     """
 
@@ -67,6 +68,7 @@ class Artifact:
     files: Mapping[str, bytes]
     digest: str
     links: Mapping[str, str] = field(default_factory=dict)
+    submodules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

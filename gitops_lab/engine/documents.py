@@ -59,6 +59,8 @@ _WORDS: dict[str, bool | None] = {
     for word in words
     for spelling in (word, word.capitalize(), word.upper())
 }
+# A byte order mark is skipped before any document, as files from Windows are concatenated.
+_MARKS = re.compile(r"(?m)^(---[^\n]*\n)\ufeff|^\ufeff(?=---)")
 _NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INTEGER = re.compile(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<binary>[01]+)"
@@ -120,7 +122,7 @@ class _Fault(Exception):
 
 def _parse(content: bytes, is_json: bool) -> tuple[Document, ...]:
     try:
-        text = content.decode("utf-8-sig")
+        text = _MARKS.sub(lambda found: found[1] or "", content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise _Fault(
             f"this is not text: byte {error.start + 1} is not UTF-8",
@@ -131,6 +133,33 @@ def _parse(content: bytes, is_json: bool) -> tuple[Document, ...]:
 
 
 _remembered = lru_cache(maxsize=1024)(_parse)
+
+
+def dump(value: Any) -> str:
+    """A value as YAML that kubectl reads as the same value."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.1 would not read as a string, and writes no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def string(self, text: str) -> yaml.Node:
+        style = "|" if "\n" in text else None if _reads_as_itself(text) else "'"
+        return self.represent_scalar(_TAG + "str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.string)
+
+
+def _reads_as_itself(text: str) -> bool:
+    try:
+        return bool(_plain(text, None) == text)
+    except _Fault:
+        return False
 
 
 # -- JSON ---------------------------------------------------------------------------------------

@@ -1,22 +1,25 @@
-"""Render: from the files of a revision to desired objects. Pure, and deaf to how files are cut.
+"""Render: from the files of a revision to desired objects, whatever files they stand in.
 
-Every fault in an artifact is found at once and told in one error: whoever mends it mends it once.
+All faults of a folder are found at once and reported in one error.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from gitops_lab.engine.kustomization import Collector, Found
+from gitops_lab.engine.collect import Collected, Found, collect
 from gitops_lab.errors import ApiError, RenderError
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, split_api_version
 
 IsNamespaced = Callable[[str, str], bool]
 """Whether a kind, given by group and kind, lives in namespaces; an ApiError 404 if unknown."""
 
-MAX_TOLD = 20
+MAX_SHOWN = 20
 """Faults that one error spells out; it counts the others."""
+
+REMEMBERED = 64
+"""Renders that are kept in memory."""
 
 RBAC = "rbac.authorization.k8s.io"
 CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -27,34 +30,87 @@ _NAMESPACE = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}")
 _PATH_SEGMENT = re.compile(r"(?!\.{1,2}\Z)[^/%]+")
 _API_VERSION = re.compile(r"([^/]+/)?[^/]+")
 
+Scopes = Mapping[tuple[str, str], bool]
+"""Group and kind → whether the kind lives in namespaces."""
+
+_remembered: dict[tuple[object, ...], tuple[Manifest, ...]] = {}
+
 
 def render(
-    artifact: Artifact, *, namespace: str = "default", is_namespaced: IsNamespaced
+    artifact: Artifact,
+    path: str = "",
+    *,
+    namespace: str = "default",
+    is_namespaced: IsNamespaced,
+    release: str = "release",
 ) -> tuple[Manifest, ...]:
-    """The desired objects that the files of a revision hold, by key.
+    """The desired objects that a folder of a revision holds, by key.
+
+    A render is remembered by the artifact's digest: for all clusters and all looks at the same
+    files, the tools run once.
 
     Args:
-        artifact: the files; YAML and JSON files count, or what a kustomization.yaml lists.
+        artifact: the files of the revision.
+        path: the folder to deploy; the root if empty. It may use files of other folders.
         namespace: where namespaced objects go that do not say so themselves.
         is_namespaced: asks the cluster for the scope of a kind.
+        release: the name under which a Helm chart is rendered.
 
     Raises:
         RenderError: every fault in the files, the first of them in `what` and `where`.
         ApiError, ClusterUnreachable: the cluster does not tell the scope of a kind.
     """
-    collector = Collector(artifact)
-    found = collector.folder()
-    faults = collector.faults
-    scopes = _defined(found)
+    collected = collect(artifact, path, release=release)
+    scopes = _scopes(collected, is_namespaced)
+    place = (artifact.digest, path, release, namespace, frozenset(scopes.items()))
+    known = _remembered.get(place) if artifact.digest else None
+    if known is None:
+        known = _manifests(collected, namespace, scopes)
+        if artifact.digest:
+            _remembered[place] = known
+            for oldest in list(_remembered)[:-REMEMBERED]:
+                _remembered.pop(oldest, None)
+    return known
 
-    def scoped(group: str, kind: str) -> bool:
-        known = scopes.get((group, kind))
-        return is_namespaced(group, kind) if known is None else known
 
-    manifests: dict[ObjectKey, Manifest] = {}
-    for item in found:
+def build(artifact: Artifact, path: str = "", *, release: str = "release") -> tuple[Found, ...]:
+    """What a folder holds before anything is made of it; for deployers that still change it.
+
+    Raises:
+        RenderError: every fault in the files.
+    """
+    collected = collect(artifact, path, release=release)
+    if collected.faults:
+        raise _all(collected.faults)
+    return collected.found
+
+
+def manifests(
+    found: Sequence[Found], *, namespace: str = "default", is_namespaced: IsNamespaced
+) -> tuple[Manifest, ...]:
+    """Desired objects out of what `build` found, by key; arguments and errors as of `render`."""
+    collected = Collected(tuple(found), ())
+    return _manifests(collected, namespace, _scopes(collected, is_namespaced))
+
+
+def _scopes(collected: Collected, is_namespaced: IsNamespaced) -> Scopes:
+    """The scope of each kind that occurs; one that the cluster does not know is left out."""
+    scopes = _defined(collected.found)
+    for kind in collected.kinds - scopes.keys():
         try:
-            manifest = _manifest(item, namespace, scoped)
+            scopes[kind] = is_namespaced(*kind)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+    return scopes
+
+
+def _manifests(collected: Collected, namespace: str, scopes: Scopes) -> tuple[Manifest, ...]:
+    faults = list(collected.faults)
+    manifests: dict[ObjectKey, Manifest] = {}
+    for item in collected.found:
+        try:
+            manifest = _manifest(item, namespace, scopes)
             if twin := manifests.get(manifest.key):
                 raise RenderError(
                     f"{manifest.key} is written twice, here and in {twin.origin}",
@@ -70,19 +126,19 @@ def render(
 
 
 def _all(faults: Sequence[RenderError]) -> RenderError:
-    """One error that tells them all."""
+    """One error that lists them all."""
     first, *others = faults
     if not others:
         return first
-    told = [f"- {fault}" for fault in others[: MAX_TOLD - 1]]
-    if untold := len(others) - len(told):
-        told.append(f"- and {untold} more")
-    more = "\n".join((f"{len(others)} more to mend:", *told))
+    shown = [f"- {fault}" for fault in others[: MAX_SHOWN - 1]]
+    if left := len(others) - len(shown):
+        shown.append(f"- and {left} more")
+    more = "\n".join((f"{len(others)} more to correct:", *shown))
     fix = f"{first.fix}\n{more}" if first.fix else more
     return RenderError(first.what, where=first.where, fix=fix)
 
 
-def _defined(found: Iterable[Found]) -> dict[tuple[str, str], bool]:
+def _defined(found: Sequence[Found]) -> dict[tuple[str, str], bool]:
     """The kinds that the revision itself brings along, and whether they live in namespaces."""
     scopes = {}
     for item in found:
@@ -96,7 +152,7 @@ def _defined(found: Iterable[Found]) -> dict[tuple[str, str], bool]:
     return scopes
 
 
-def _manifest(item: Found, namespace: str, is_namespaced: IsNamespaced) -> Manifest:
+def _manifest(item: Found, namespace: str, scopes: Scopes) -> Manifest:
     """One desired object, with its namespace filled in as far as its kind has one."""
 
     def fault(what: str, fix: str = "") -> RenderError:
@@ -116,7 +172,8 @@ def _manifest(item: Found, namespace: str, is_namespaced: IsNamespaced) -> Manif
             )
     if not _API_VERSION.fullmatch(body["apiVersion"]):
         raise fault(
-            f"apiVersion {body['apiVersion']!r} is not of the form group/version", "write it anew"
+            f"apiVersion {body['apiVersion']!r} is not of the form group/version",
+            "write it as group/version, such as apps/v1",
         )
     kind, metadata = body["kind"], body.get("metadata")
     group, _ = split_api_version(body["apiVersion"])
@@ -132,16 +189,12 @@ def _manifest(item: Found, namespace: str, is_namespaced: IsNamespaced) -> Manif
     own = metadata.get("namespace")
     if own not in (None, "") and not (isinstance(own, str) and _NAMESPACE.fullmatch(own)):
         raise fault(f"{own!r} is no name of a namespace", _NAME_RULE)
-    try:
-        namespaced = is_namespaced(group, kind)
-    except ApiError as error:
-        if error.code != 404:
-            raise
+    if (group, kind) not in scopes:
         raise fault(
             f"the cluster has no kind {kind} in {group or 'the core group'}",
-            "mend apiVersion and kind, or add the CustomResourceDefinition",
-        ) from None
-    place = (item.namespace or own or namespace) if namespaced else ""
+            "correct apiVersion and kind, or add the CustomResourceDefinition",
+        )
+    place = (own or namespace) if scopes[group, kind] else ""
     return Manifest(_placed(body, place), item.origin)
 
 

@@ -7,6 +7,7 @@ read much more: a link that leads out of the repository must not be followed.
 from __future__ import annotations
 
 from collections import defaultdict
+from posixpath import normpath
 
 from gitops_lab.errors import RenderError
 from gitops_lab.model import Artifact
@@ -20,6 +21,7 @@ class Tree:
 
     def __init__(self, artifact: Artifact) -> None:
         self._files, self._links = artifact.files, artifact.links
+        self._submodules = frozenset(artifact.submodules)
         folders: defaultdict[str, set[str]] = defaultdict(set, {"": set()})
         for path in (*self._files, *self._links):
             while path:
@@ -43,6 +45,11 @@ class Tree:
     def content(self, path: str) -> bytes:
         """The content of the regular file that is there."""
         return self._files[path]
+
+    def submodule(self, path: str, *, base: str = "") -> str:
+        """The submodule that a path leads into; empty if into none."""
+        place = normpath(f"{base}/{path}").lstrip("/")
+        return next((m for m in self._submodules if f"{place}/".startswith(f"{m}/")), "")
 
     def resolve(self, path: str, *, base: str = "") -> str:
         """The file or folder that a path leads to, through every link on the way.

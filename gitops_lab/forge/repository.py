@@ -373,7 +373,7 @@ class Repository:
     def artifact(self, revision: Revision, folder: str = "") -> Artifact:
         """The files of a revision below a folder; the root folder if empty.
 
-        Submodules are left out, for their files are in other repositories.
+        Submodules are named only, for their files are in other repositories.
 
         Raises:
             SourceError: the commit does not exist (any more), or has no such folder.
@@ -412,6 +412,7 @@ class Repository:
         revision, folder = place
         files: dict[str, bytes] = {}
         links: dict[str, str] = {}
+        submodules: list[str] = []
         digest = hashlib.sha256()
         try:
             top = self._database.find(revision.commit, folder)
@@ -423,6 +424,8 @@ class Repository:
                 )
             for path, entry in self._database.walk(top):
                 if not (entry.is_file or entry.is_link):
+                    submodules.append(path)
+                    digest.update(b"submodule %s\n" % path.encode())
                     continue
                 content = self._database.content(entry.sha)
                 name = path.encode()
@@ -438,7 +441,7 @@ class Repository:
                 where=self.name,
                 fix=f"fetch what {revision.branch} is at now; a forced push may have removed it",
             ) from None
-        return Artifact(revision, files, f"sha256:{digest.hexdigest()}", links)
+        return Artifact(revision, files, f"sha256:{digest.hexdigest()}", links, tuple(submodules))
 
     def _entry(self, commit: str, path: str) -> Entry:
         entry = self._database.find(commit, path)

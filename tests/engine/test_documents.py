@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitops_lab.engine.documents import CACHED_BYTES, MAX_DEPTH, MAX_NODES, read
+from gitops_lab.engine.documents import CACHED_BYTES, MAX_DEPTH, MAX_NODES, dump, read
 from gitops_lab.errors import RenderError
 
 
@@ -215,8 +215,14 @@ def test_the_same_text_is_read_once_and_a_large_one_is_not_kept() -> None:
     assert read(b"[1]", "a.json")[0].line == 1
 
 
-# A YAML line break within quotes is folded, and control characters must be escaped.
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")))
+# A YAML line break within quotes is folded; control characters and U+FFFE must be escaped.
+TEXT = st.text(
+    st.characters(
+        codec="utf-8",
+        exclude_categories=("Cc", "Cs", "Zl", "Zp"),
+        exclude_characters="\ufeff\ufffe\uffff",
+    )
+)
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT,
@@ -243,3 +249,25 @@ def test_any_text_is_either_json_values_or_one_clear_error(text: str) -> None:
             assert error.where.startswith(name)
         else:
             assert json.loads(json.dumps(found)) == found
+
+
+LEAVES: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers(-(2**40), 2**40)
+LEAVES |= st.text("aynoe1.:-+~\n '\"#0x_", max_size=8)
+NESTED = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("abyn", min_size=1), inner, max_size=3)
+    ),
+)
+
+
+@given(NESTED)
+def test_what_is_dumped_reads_as_itself(value: Any) -> None:
+    (document,) = read(dump({"value": value}).encode(), "a.yaml")
+    assert document.value == {"value": value}
+
+
+def test_a_byte_order_mark_is_skipped_before_any_document() -> None:
+    text = '\ufeffa: 1\n---\n\ufeffb: 2\n\ufeff---\nc: "\ufeff"\n'
+    assert [d.value for d in read(text.encode(), "a.yaml")] == [{"a": 1}, {"b": 2}, {"c": "\ufeff"}]

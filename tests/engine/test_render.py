@@ -1,7 +1,8 @@
-"""From files to desired objects: which count, where they go, and every fault told at once."""
+"""From files to desired objects: which count, where they go, and all faults at once."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitops_lab.engine import kustomization
-from gitops_lab.engine.render import MAX_TOLD, render
+from gitops_lab.engine import collect
+from gitops_lab.engine.render import MAX_SHOWN, render
 from gitops_lab.engine.tree import Tree
 from gitops_lab.errors import ApiError, ClusterUnreachable, RenderError
 from gitops_lab.model import Artifact, Manifest, Revision
@@ -36,7 +37,8 @@ def artifact(files: Files, links: Mapping[str, str] | None = None) -> Artifact:
         path: file if isinstance(file, bytes) else _text(file).encode()
         for path, file in files.items()
     }
-    return Artifact(Revision("main", "0" * 40), content, "sha256:0", links or {})
+    digest = hashlib.sha256(repr((sorted(content.items()), links)).encode()).hexdigest()
+    return Artifact(Revision("main", "0" * 40), content, f"sha256:{digest}", links or {})
 
 
 def _text(file: str | dict[str, Any]) -> str:
@@ -69,11 +71,12 @@ def obj(
 # -- which files count --------------------------------------------------------------------------
 
 
-def test_yaml_and_json_files_of_all_folders_count_and_others_do_not() -> None:
+def test_yaml_files_of_all_folders_count_and_others_do_not_as_in_flux() -> None:
     files: Files = {
         "a.yaml": obj("a"),
         "d/b.yml": obj("b"),
-        "d/e/c.json": json.dumps(obj("c")),
+        "d/e/.c.yaml": obj("c"),
+        "package.json": json.dumps({"name": "shop"}),
         "README.md": "# not: [yaml",
         "run.sh": "#!/bin/sh",
         "d.YAML.bak": "x",
@@ -81,14 +84,21 @@ def test_yaml_and_json_files_of_all_folders_count_and_others_do_not() -> None:
     assert names(files) == [f"ConfigMap default/{name}" for name in "abc"]
 
 
-def test_hidden_files_and_folders_do_not_count() -> None:
+def test_what_flux_excludes_and_what_a_sourceignore_names_does_not_count() -> None:
     files: Files = {
         "a.yaml": obj("a"),
         ".github/workflows/ci.yaml": "on: push",
-        ".pre-commit-config.yaml": "repos: []",
-        "d/.hidden/b.yaml": "x",
+        "x/.gitlab-ci.yml": "stages: []",
+        "x/.sops.yaml": "creation_rules: []",
+        "charts/web/values.yaml": "replicas: 2",
+        ".sourceignore": "charts/\n# a comment\n",
+        "d/.sourceignore": "/values.yaml\n*.tmp.yaml\n!kept.tmp.yaml\n",
+        "d/values.yaml": "replicas: 2",
+        "d/e/values.yaml": obj("b"),
+        "d/e/x.tmp.yaml": "no",
+        "d/e/kept.tmp.yaml": obj("c"),
     }
-    assert names(files) == ["ConfigMap default/a"]
+    assert names(files) == [f"ConfigMap default/{name}" for name in "abc"]
 
 
 def test_no_manifest_at_all_renders_to_nothing() -> None:
@@ -182,160 +192,28 @@ def test_a_kind_that_the_revision_itself_defines_is_known() -> None:
     assert "no kind" in fault(files).what
 
 
-# -- kustomization.yaml -------------------------------------------------------------------------
-
-
-def test_a_kustomization_says_which_files_count() -> None:
-    files: Files = {
-        "kustomization.yaml": "resources: [a.yaml, base, ./d/../d/any-name]\nnamespace:\n",
-        "a.yaml": obj("a"),
-        "ignored.yaml": "not: [valid",
-        "base/b.yaml": obj("b"),
-        "d/any-name": yaml.safe_dump(obj("c")),
-        "d/ignored.yaml": "x",
-    }
-    assert names(files) == [f"ConfigMap default/{name}" for name in "abc"]
-    assert rendered(files)[2].origin == "d/any-name#1"
-
-
-@pytest.mark.parametrize("name", kustomization.KUSTOMIZATIONS)
-def test_a_kustomization_goes_by_three_names(name: str) -> None:
-    assert names({name: "resources: [a.yaml]", "a.yaml": obj("a"), "b.yaml": "x"}) == [
-        "ConfigMap default/a"
-    ]
-
-
-def test_a_folder_with_two_kustomizations_is_refused() -> None:
-    error = fault({"d/kustomization.yaml": "resources: []", "d/Kustomization": "resources: []"})
-    assert (error.where, "2 kustomizations" in error.what) == ("d", True)
-
-
-def test_a_kustomization_in_a_folder_below_counts_there() -> None:
-    files: Files = {
-        "a.yaml": obj("a"),
-        "d/kustomization.yaml": "resources: [b.yaml]",
-        "d/b.yaml": obj("b"),
-        "d/c.yaml": "x",
-    }
-    assert names(files) == ["ConfigMap default/a", "ConfigMap default/b"]
-
-
-def test_a_kustomization_moves_its_objects_and_the_outermost_one_decides() -> None:
-    files: Files = {
-        "kustomization.yaml": "namespace: outer\nresources: [d, n.yaml]",
-        "n.yaml": obj("outer", "Namespace"),
-        "d/kustomization.yaml": "namespace: inner\nresources: [a.yaml]",
-        "d/a.yaml": obj("a", namespace="own"),
-    }
-    assert names(files) == ["ConfigMap outer/a", "Namespace outer"]
-
-
-def test_a_moved_account_keeps_its_roles() -> None:
-    api = "rbac.authorization.k8s.io/v1"
-
-    def subject(name: str) -> dict[str, str]:
-        return {"kind": "ServiceAccount", "name": name, "namespace": "old"}
-
-    subjects = [subject("ours"), subject("default"), subject("theirs")]
-    user = {"kind": "User", "name": "ours"}
-    files: Files = {
-        "kustomization.yaml": "namespace: new\nresources: [a.yaml, b.yaml, c.yaml]",
-        "a.yaml": obj("ours", "ServiceAccount", namespace="old"),
-        "b.yaml": obj("b", "ClusterRoleBinding", api, subjects=[*subjects, user]),
-        "c.yaml": obj("c", "RoleBinding", api),
-    }
-    (binding,) = (m for m in rendered(files) if m.key.kind == "ClusterRoleBinding")
-    assert [s.get("namespace") for s in binding.body["subjects"]] == ["new", "new", "old", None]
-
-
-def test_two_overlays_may_share_a_base() -> None:
-    files: Files = {
-        "kustomization.yaml": "resources: [east, west]",
-        "east/kustomization.yaml": "namespace: east\nresources: [../base]",
-        "west/kustomization.yaml": "namespace: west\nresources: [../base]",
-        "base/a.yaml": obj("a"),
-    }
-    assert names(files) == ["ConfigMap east/a", "ConfigMap west/a"]
-
-
-@pytest.mark.parametrize("field", ["images", "patches", "configMapGenerator", "commonLabels"])
-def test_what_a_kustomization_asks_for_beyond_that_is_refused_by_name(field: str) -> None:
-    error = fault({"kustomization.yaml": f"resources: []\n{field}: [{{a: b}}]\n"})
-    assert f"`{field}` is not supported here yet" in error.what
-    assert "kustomize build" in error.fix
-    assert rendered({"kustomization.yaml": f"resources: []\n{field}: []\n"}) == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("- a.yaml", "one mapping"),
-        ("", "one mapping"),
-        ("a: [", "not YAML"),
-        ("resources: a.yaml", "not a list of paths"),
-        ("resources: [1]", "not a list of paths"),
-        ("namespace: 1", "not a string"),
-        ("kind: Component", "not a Kustomization"),
-        ("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization", "not a Kustomization"),
-    ],
-)
-def test_a_kustomization_that_is_none_is_refused(text: str, what: str) -> None:
-    error = fault({"kustomization.yaml": text})
-    assert what in error.what
-    assert error.where.startswith("kustomization.yaml")
-
-
-@pytest.mark.parametrize(
-    ("resource", "what"),
-    [
-        ("missing.yaml", "there is no missing.yaml"),
-        ("../base", "leads out of the folder"),
-        ("/etc/passwd", "leads out of the folder"),
-        ("https://example.org/a.yaml", "there is no https:"),
-        ("a.yaml/b", "there is no a.yaml/b"),
-        ("link.yaml", "leads out of the folder"),
-        (".", "lists itself"),
-        ("d", "lists itself"),
-    ],
-)
-def test_a_resource_that_cannot_be_reached_is_told(resource: str, what: str) -> None:
-    files: Files = {
-        "kustomization.yaml": f"resources: ['{resource}']",
-        "a.yaml": obj("a"),
-        "d/kustomization.yaml": "resources: [..]",
-    }
-    error = fault(files, {"link.yaml": "../../etc/passwd"})
-    assert what in error.what
-    assert error.fix
-
-
-def test_kustomizations_that_fan_out_without_end_are_refused() -> None:
-    files = {
-        f"f{n}/kustomization.yaml": f"resources: [../f{n + 1}, ../f{n + 1}]" for n in range(40)
-    }
-    files["f40/a.yaml"] = ""
-    files["kustomization.yaml"] = "resources: [f0]"
-    assert "more than 2,000 folders" in fault(files).what
-
-
 def test_folders_without_end_are_refused() -> None:
     assert "50 deep" in fault({"d/" * 1500 + "a.yaml": obj("a")}).what
+
+
+def test_a_git_lfs_pointer_is_named() -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 2048\n"
+    error = fault({"big.yaml": pointer})
+    assert (error.where, "Git LFS" in error.what) == ("big.yaml", True)
 
 
 # -- symbolic links -----------------------------------------------------------------------------
 
 
 def test_a_link_to_a_file_of_the_artifact_is_read() -> None:
-    files: Files = {"d/.shared/a": yaml.safe_dump(obj("a")), ".b/b.yaml": obj("b")}
-    links = {"a.yaml": "d/.shared/./a", "e/b.yaml": "../to-b", "to-b": ".b/b.yaml"}
+    files: Files = {"d/.shared/a": yaml.safe_dump(obj("a")), ".b/b": yaml.safe_dump(obj("b"))}
+    links = {"a.yaml": "d/.shared/./a", "e/b.yaml": "../to-b", "to-b": ".b/b"}
     assert names(files, links) == ["ConfigMap default/a", "ConfigMap default/b"]
 
 
-def test_a_link_to_a_folder_adds_nothing_but_a_kustomization_may_use_it() -> None:
+def test_a_link_to_a_folder_adds_nothing() -> None:
     files: Files = {"v2/a.yaml": obj("a")}
     assert names(files, {"current": "v2"}) == ["ConfigMap default/a"]
-    chosen: Files = {**files, "kustomization.yaml": "resources: [current/a.yaml]"}
-    assert names(chosen, {"current": "v2"}) == ["ConfigMap default/a"]
 
 
 @pytest.mark.parametrize(
@@ -386,7 +264,7 @@ def test_every_fault_is_told_at_once() -> None:
     )
     assert error.where.startswith("a.yaml, line 2, column 1")
     text = str(error)
-    assert "3 more to mend" in text
+    assert "3 more to correct" in text
     assert "b.yaml#1, line 1: 'Bad' is not a valid name" in text
     assert "b.yaml#3, line 11: this ConfigMap has no name" in text
     assert "ConfigMap default/good is written twice, here and in b.yaml#2" in text
@@ -394,7 +272,7 @@ def test_every_fault_is_told_at_once() -> None:
 
 def test_more_faults_than_anybody_reads_are_counted() -> None:
     error = fault({f"{number:03}.yaml": "x" for number in range(100)})
-    assert str(error).count(".yaml#1") == MAX_TOLD
+    assert str(error).count(".yaml#1") == MAX_SHOWN
     assert "- and 80 more" in str(error)
 
 
@@ -475,7 +353,7 @@ def test_a_file_of_fifty_megabytes_is_refused_unread() -> None:
 def test_many_files_that_are_too_large_together_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kustomization, "MAX_ARTIFACT", 100)
+    monkeypatch.setattr(collect, "MAX_ARTIFACT", 100)
     files = {f"{name}.yaml": f"# {name * 40}\n" for name in "abc"}
     error = fault(files)
     assert (error.where, "together" in error.what) == ("c.yaml", True)
@@ -531,8 +409,8 @@ def test_it_makes_no_difference_how_objects_are_cut_into_files(
 def test_what_was_rendered_renders_to_itself(objects: list[dict[str, Any]]) -> None:
     once = [m.body for m in rendered({"a.yaml": _dump_all(objects)})]
     assert [m.body for m in rendered({"b.yaml": _dump_all(once)}, namespace="other")] == once
-    assert [m.body for m in rendered({"b.json": json.dumps({"apiVersion": "v1", "kind": "List",
-                                                             "items": once})})] == once  # fmt: skip
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": once})
+    assert [m.body for m in rendered({"b.yaml": listed})] == once
 
 
 def _dump_all(objects: list[dict[str, Any]]) -> str:
