@@ -100,6 +100,7 @@ def reconcile(rounds: int) -> list[Figure]:
         world.commit("deploy", application(25))
         world.run(minutes=5)
         deployer = world["pull+self-heal"].deployer
+        assert isinstance(deployer, PullDeployer)
         outcome = deployer.run_sync()
         assert outcome.acted and not outcome.done.writes and len(outcome.plan) == 25
         values = each(deployer.run_sync, times=20, rounds=rounds)
@@ -175,6 +176,7 @@ def run_fleet(clusters: int) -> Fleet:
         first = seconds(lambda: deploy("1.0.1", minutes=15))
         rest = [seconds(lambda: world.run(minutes=15)) for _ in range(3)]
         for arm in world.arms.values():
+            assert isinstance(arm.deployer, PullDeployer)
             assert arm.deployer.health.is_healthy, arm.deployer.health
     return Fleet(made, (first, *rest))
 

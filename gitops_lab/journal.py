@@ -105,9 +105,9 @@ class Journal:
             Entry(round(self._clock.now(), 3), actor, event, str(subject), why, data)
         )
 
-    def by(self, actor: str) -> Pen:
-        """This journal in the hand of one actor."""
-        return Pen(self, actor)
+    def by(self, actor: str) -> ActorJournal:
+        """This journal, for one actor to write in."""
+        return ActorJournal(self, actor)
 
     def __len__(self) -> int:
         return self._forgotten + len(self._entries)
@@ -131,8 +131,8 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
-    """A journal in the hand of one actor: what a deployer writes with."""
+class ActorJournal:
+    """A journal for one actor to write in, such as a deployer."""
 
     journal: Journal
     actor: str

@@ -11,10 +11,10 @@ from typing import Protocol
 
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine.health import overall
-from gitops_lab.engine.plan import OWNER_LABEL, differences, stamped
+from gitops_lab.engine.plan import differences
 from gitops_lab.engine.render import render
 from gitops_lab.errors import ApiError, LabError
-from gitops_lab.journal import Pen
+from gitops_lab.journal import ActorJournal
 from gitops_lab.model import Manifest, Object, ObjectKey, split_api_version
 from gitops_lab.ports import Cluster, Source
 
@@ -43,20 +43,8 @@ class Observation:
     orphans: tuple[str, ...] = ()
 
 
-class Deployed(Protocol):
-    """What a deployer tells of itself: enough to say what it applied last."""
-
-    @property
-    def revision(self) -> object:
-        """The revision that it synced last."""
-
-
 class Deploying(Protocol):
     """What an observer must know of a deployer, wherever that runs."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the cluster: field manager and owner label."""
 
     @property
     def policy(self) -> Policy:
@@ -67,8 +55,18 @@ class Deploying(Protocol):
         """The revision that it applied in full last."""
 
     @property
-    def outcome(self) -> Deployed | None:
-        """How its last sync ended."""
+    def settled(self) -> bool:
+        """Whether `applied` is applied in full: only then can live state drift from it."""
+
+    @property
+    def field_manager(self) -> str:
+        """The field manager of what it applies."""
+
+    def expected(self, body: Object) -> Object:
+        """A desired object as the deployer sends it."""
+
+    def owns(self, live: Object) -> bool:
+        """Whether a live object bears the deployer's mark."""
 
 
 class Observer:
@@ -81,7 +79,9 @@ class Observer:
         journal: takes each transition down.
     """
 
-    def __init__(self, deployer: Deploying, source: Source, cluster: Cluster, journal: Pen) -> None:
+    def __init__(
+        self, deployer: Deploying, source: Source, cluster: Cluster, journal: ActorJournal
+    ) -> None:
         self.deployer, self.source, self.cluster, self.journal = deployer, source, cluster, journal
         self.head = ""
         self.fault = ""
@@ -167,9 +167,8 @@ class Observer:
 
     @property
     def _settled(self) -> bool:
-        """Whether what the deployer applied last, it applied in full: else nothing can drift."""
-        outcome, applied = self.deployer.outcome, self.deployer.applied
-        return outcome is not None and str(outcome.revision) == applied and applied in self.wanted
+        """Whether live state can have drifted from what the deployer applied last."""
+        return self.deployer.settled and self.deployer.applied in self.wanted
 
     def _difference(self, revision: str) -> str:
         """The first difference between a revision and live state; empty if there is none."""
@@ -182,9 +181,11 @@ class Observer:
         return ""
 
     def _compare(self, manifest: Manifest) -> str:
-        live, name = self._get(manifest.key), self.deployer.name
+        live, deployer = self._get(manifest.key), self.deployer
         try:
-            merged = self.cluster.apply(stamped(manifest.body, name), manager=name, dry_run=True)
+            merged = self.cluster.apply(
+                deployer.expected(manifest.body), manager=deployer.field_manager, dry_run=True
+            )
         except ApiError as error:
             return error.message
         if live is None:
@@ -193,8 +194,7 @@ class Observer:
 
     def _is_orphan(self, key: ObjectKey) -> bool:
         live = self._get(key)
-        labels = live["metadata"].get("labels") or {} if live else {}
-        return labels.get(OWNER_LABEL) == self.deployer.name
+        return live is not None and self.deployer.owns(live)
 
     def _get(self, key: ObjectKey) -> Object | None:
         if key not in self._live:

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from gitops_lab.model import Artifact, Object, ObjectKey, Revision
 
+ADMINISTRATORS = ("system:masters",)
+"""The group whose members may do everything in a cluster."""
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -17,10 +20,25 @@ class Credentials:
         user: the name that the API server authenticates.
         inside: whether the holder lives in the cluster and uses its internal address; from
             outside, the credentials lie outside too, and the cluster must be reachable.
+        groups: the groups that the API server takes the holder for a member of, beside those that
+            follow from being authenticated or a ServiceAccount.
     """
 
     user: str
     inside: bool
+    groups: tuple[str, ...] = ()
+
+    @property
+    def account(self) -> tuple[str, str] | None:
+        """Namespace and name of the ServiceAccount that the user is; None if it is none."""
+        return account_of(self.user)
+
+
+def account_of(user: str) -> tuple[str, str] | None:
+    """Namespace and name of the ServiceAccount that a user name means; None if it means none."""
+    prefix = "system:serviceaccount:"
+    namespace, _, name = user.removeprefix(prefix).partition(":")
+    return (namespace, name) if user.startswith(prefix) and namespace and name else None
 
 
 class Source(Protocol):
@@ -38,6 +56,55 @@ class Source(Protocol):
 
         Raises:
             SourceError: Git does not answer, or the commit does not exist.
+        """
+
+
+class Git(Protocol):
+    """A Git server, as a client that knows URLs sees it."""
+
+    @property
+    def url(self) -> str:
+        """The address of the world's own repository, as objects in a cluster name it."""
+
+    def open(
+        self, url: str, *, branch: str = "", tag: str = "", commit: str = "", path: str = "."
+    ) -> Source:
+        """A source by its address and one ref; the default branch if none is named.
+
+        Args:
+            url: of the repository.
+            branch: follow this branch.
+            tag: stay at this tag.
+            commit: stay at this commit; with a branch, one that is written `branch@sha1:commit`.
+            path: the folder to deploy.
+
+        Raises:
+            SourceError: the path leads out of the repository. Whatever else is wrong, such as a URL
+                that leads nowhere, the source's own methods say.
+        """
+
+    def refs(self, url: str) -> Mapping[str, str]:
+        """The commit of each branch and tag, by full name such as `refs/tags/v1` (`git ls-remote`).
+
+        Raises:
+            SourceError: the repository does not exist or does not answer.
+        """
+
+
+class Statuses(Protocol):
+    """Where commit statuses are kept."""
+
+    def set(
+        self, commit: str, context: str, state: str, description: str = "", url: str = ""
+    ) -> None:
+        """Set one status of a commit, in place of an older one of the same context.
+
+        Args:
+            commit: the full hash.
+            context: who says it, such as the name of a deployer.
+            state: `pending`, `success`, `failure` or `error`.
+            description: why, in one sentence.
+            url: where to read more; empty for nowhere.
         """
 
 

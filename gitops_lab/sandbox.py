@@ -18,32 +18,56 @@ from random import Random
 from typing import Any, Self
 
 from gitops_lab.cluster.simulated import SimulatedCluster
-from gitops_lab.deployers.deployer import Deployer
+from gitops_lab.deployers.deployer import RIGHTS, Context, Deployer, GitAccess, Site
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.deployers.push import PushDeployer
 from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
-from gitops_lab.forge import Forge, GitSource
+from gitops_lab.forge import Forge, ForgeGit, GitSource, Repository
 from gitops_lab.journal import Journal, sync_in_words
 from gitops_lab.model import Manifest, Object, ObjectKey, Revision
 from gitops_lab.observer import Observation, Observer
-from gitops_lab.ports import Credentials
+from gitops_lab.ports import ADMINISTRATORS, Credentials
 from kubesim.clock import SimClock
 from kubesim.controllers.images import Catalogue
 
-OBSERVER = Credentials("observer", inside=True)
-LEARNER = Credentials("learner", inside=False)
+OBSERVER = Credentials("observer", inside=True, groups=ADMINISTRATORS)
+LEARNER = Credentials("learner", inside=False, groups=ADMINISTRATORS)
 BRANCH = "main"
+URL = "https://git.gitops-lab.example/app.git"
+"""The repository's address in a world without network."""
 
 
 @dataclass(frozen=True)
 class ArmDescription:
-    """One way of deploying: a kind of deployer, and how its dials stand."""
+    """One way of deploying: a kind of deployer, and its dials.
+
+    Args:
+        name: what people call the arm.
+        deployer: the kind of deployer.
+        policy: its dials.
+        branch: the branch that it follows.
+        path: the folder of the repository that it deploys.
+    """
 
     name: str
     deployer: type[Deployer]
     policy: Policy
+    branch: str = BRANCH
+    path: str = "."
+
+    @property
+    def identity(self) -> str:
+        """The deployer's name in its cluster: what a label and an object's name may be."""
+        return self.name.replace("+", "-")
+
+    def site(self, user: str, git: GitAccess, *, rights: str, namespace: str = "") -> Site:
+        """Where its deployer is going to work; see `Site`."""
+        return Site(
+            name=self.identity, user=user, policy=self.policy, git=git, rights=rights,
+            namespace=namespace, branch=self.branch, path=self.path,
+        )  # fmt: skip
 
 
 # A pipeline that somebody sets up keeps no inventory; every agent that is in use does.
@@ -74,6 +98,19 @@ class Text(str):
         return str(self)
 
 
+class KeptStatuses:
+    """Commit statuses, kept in memory: the newest of each commit and context."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], tuple[str, str, str]] = {}
+
+    def set(
+        self, commit: str, context: str, state: str, description: str = "", url: str = ""
+    ) -> None:
+        """Set one status of a commit."""
+        self.kept[commit, context] = (state, description, url)
+
+
 class Arm:
     """One cluster and the deployer that serves it.
 
@@ -89,17 +126,28 @@ class Arm:
             self.name, clock=world.clock, random=world.random(self.name), images=world.images
         )
         self.kubectl = self.cluster.connect(LEARNER)
-        source = GitSource(world.repository, branch=BRANCH)
-        self.deployer = description.deployer(
-            self.name.replace("+", "-"),  # what Kubernetes allows in a label and in a name
-            source=source,
-            cluster=self.cluster.connect(description.deployer.credentials),
-            policy=description.policy,
-            journal=self.journal,
-            random=world.random(f"{self.name}/deployer"),
+        credentials = description.deployer.credentials
+        access = GitAccess(url=world.git.url)
+        self.needs = description.deployer.needs(
+            description.site(credentials.user, access, rights=world.rights)
         )
-        for obj in self.deployer.prerequisites:
+        for obj in self.needs.objects:
             self.kubectl.apply(obj, manager="installer")
+        source = GitSource(world.repository, branch=description.branch, path=description.path)
+        self.deployer = description.deployer(
+            Context(
+                name=description.identity,
+                source=source,
+                cluster=self.cluster.connect(credentials),
+                policy=description.policy,
+                journal=self.journal,
+                random=world.random(f"{self.name}/deployer"),
+                git=world.git,
+                statuses=world.statuses,
+                connect=lambda user: self.cluster.connect(Credentials(user, inside=True)),
+                home=self.needs.home,
+            )
+        )
         self.observer = Observer(
             self.deployer, source, self.cluster.connect(OBSERVER), self.journal
         )
@@ -177,6 +225,9 @@ class Arm:
     def _changed(self, key: ObjectKey) -> None:
         self.world.clock.wake(self._cluster_task)
         self.observer.changed(key)
+        if (key.group, key.kind) in self.needs.watches and not self.down:
+            if self.deployer.changed(key):
+                self.world.clock.wake(self._task)
 
 
 class Sandbox:
@@ -187,6 +238,7 @@ class Sandbox:
         seed: every draw in this world follows from it.
         images: how container images behave; the default catalogue if None.
         observe: journal the truth about every arm after each change; a large fleet may do without.
+        rights: what the deployers may do in their clusters, one of `RIGHTS`.
 
     Raises:
         UsageError: an arm that does not exist, or the same arm twice.
@@ -198,7 +250,11 @@ class Sandbox:
         seed: int = 0,
         images: Catalogue | None = None,
         observe: bool = True,
+        rights: str = RIGHTS[0],
     ) -> None:
+        if rights not in RIGHTS:
+            raise UsageError(f"there are no rights {rights!r}", fix=f"use {' or '.join(RIGHTS)}")
+        self.rights = rights
         chosen = described(arms or ("push-on-commit", "pull+self-heal"))
         self.seed, self.images, self.observe = seed, images, observe
         self.clock = SimClock()
@@ -207,6 +263,8 @@ class Sandbox:
         try:
             self.forge = Forge(Path(self._directory.name), now=self.clock.now)
             self.repository = self.forge.create("app", branch=BRANCH)
+            self.git = ForgeGit(URL, repository=self._open)
+            self.statuses = KeptStatuses()
             self.arms = {each.name: Arm(each, self) for each in chosen}
         except BaseException:
             self._directory.cleanup()
@@ -216,6 +274,9 @@ class Sandbox:
     def random(self, name: str) -> Random:
         """A source of draws of its own for each part, so that one part never disturbs another."""
         return Random(f"{self.seed}/{name}")
+
+    def _open(self, name: str) -> Repository:
+        return self.forge.repositories.get(name) or self.forge.open(name)
 
     def __enter__(self) -> Self:
         return self

@@ -63,6 +63,7 @@ class Setup:
             clusters keep their time.
         backend: where its clusters come from: `simulated`, `kind` or `context`.
         agent: where a pull deployer runs: `inside` its cluster, in a pod, or `outside`.
+        rights: what deployers may do in their clusters: `cluster-admin` or `application`.
         node_image: what kind's nodes are made from; kind's own choice if empty.
         kubeconfig: for `context`, the user's kubeconfig.
         context: for `context`, which one.
@@ -76,6 +77,7 @@ class Setup:
     pace: float = 1.0
     backend: str = "simulated"
     agent: str = "inside"
+    rights: str = "cluster-admin"
     node_image: str = ""
     kubeconfig: str = ""
     context: str = ""

@@ -14,10 +14,10 @@ import yaml
 from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.journal import Journal
 from gitops_lab.model import Artifact, Revision
-from gitops_lab.ports import Credentials
+from gitops_lab.ports import ADMINISTRATORS, Credentials
 from kubesim.clock import SimClock
 
-INSIDE = Credentials("test", inside=True)
+INSIDE = Credentials("test", inside=True, groups=ADMINISTRATORS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -182,3 +183,34 @@ def test_a_wrong_name_is_refused(name: str) -> None:
 def test_an_unknown_arm_is_refused() -> None:
     with Sandbox("pull") as world, pytest.raises(UsageError, match="Choose from pull"):
         world["push"]
+
+
+@pytest.mark.parametrize("arm", ["push-on-commit", "pull+self-heal"])
+def test_rights_for_applications_refuse_a_commit_that_makes_an_administrator(arm: str) -> None:
+    everyone = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "everyone"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin",
+        },
+        "subjects": [{"kind": "Group", "name": "system:authenticated"}],
+    }  # fmt: skip
+    binding = "ClusterRoleBinding/everyone"
+    with Sandbox(arm) as world:
+        world.commit("everyone rules", {"binding.yaml": json.dumps(everyone)})
+        world.run(minutes=3)
+        assert world[arm].get(binding) is not None
+    with Sandbox(arm, rights="application") as world:
+        world.commit("everyone rules", {"binding.yaml": json.dumps(everyone)})
+        world.run(minutes=3)
+        assert world[arm].get(binding) is None
+        (report,) = [e for e in world.journal if e.event == "reported"][-1:]
+        user = world[arm].deployer.credentials.user
+        assert report.data["state"] == "failure"
+        assert f'User "{user}" cannot get resource "clusterrolebindings"' in report.why
+
+
+def test_rights_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(UsageError, match="there are no rights 'root'"):
+        Sandbox("pull", rights="root")

@@ -6,8 +6,8 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from gitops_lab.agent.manifests import IMAGE
 from gitops_lab.cluster.images import Image
+from gitops_lab.deployers.workload import IMAGE
 
 __all__ = ["AGENT", "NEEDED", "write_context"]
 

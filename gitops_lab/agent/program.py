@@ -18,12 +18,15 @@ from random import SystemRandom
 import yaml
 
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
+from gitops_lab.deployers.deployer import Context
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
+from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.errors import UsageError
 from gitops_lab.forge.access import address, configure
-from gitops_lab.forge.remote import RemoteSource
+from gitops_lab.forge.remote import RemoteGit
 from gitops_lab.journal import Journal
+from gitops_lab.ports import Cluster
 from kubesim.clock import WallClock
 from kubesim.files import write_private
 
@@ -44,6 +47,7 @@ async def run(
     credentials: Path,
     work: Path,
     kubeconfig: Path | None = None,
+    home: str = NAMESPACE,
 ) -> None:
     """Deploy until this process is told to end.
 
@@ -56,27 +60,28 @@ async def run(
         credentials: a folder with a file for each of `CREDENTIALS`.
         work: a folder for its copy of the repository; what is in it may get lost.
         kubeconfig: how to reach the cluster; as a pod does if None.
+        home: the namespace that it keeps its memory in.
 
     Raises:
         LabError: something that it needs is not there.
     """
     clock = WallClock()
     journal = Journal(clock)
+    git = RemoteGit(url, work, _access(url, credentials, work))
+    config = kubeconfig or in_cluster(work)
     agent = PullDeployer(
-        name,
-        source=RemoteSource(
-            url,
-            work / "git",
-            branch=branch,
-            path=path,
-            configuration=_access(url, credentials, work),
-        ),
-        cluster=KubeconfigCluster(
-            "the cluster", kubeconfig or in_cluster(work), cache=work / "discovery.json"
-        ),
-        policy=policy,
-        journal=journal.by(name),
-        random=SystemRandom(),
+        Context(
+            name=name,
+            source=git.open(url, branch=branch, path=path),
+            cluster=KubeconfigCluster("the cluster", config, cache=work / "discovery.json"),
+            policy=policy,
+            journal=journal.by(name),
+            random=SystemRandom(),
+            git=git,
+            statuses=NoStatuses(),
+            connect=_refused,
+            home=home,
+        )
     )
     told = 0
 
@@ -95,6 +100,19 @@ async def run(
         await running
     except asyncio.CancelledError:
         print(f"{name} was told to end", flush=True)
+
+
+class NoStatuses:
+    """An agent in a pod reports in its cluster, not to the Git server, where it may only read."""
+
+    def set(
+        self, commit: str, context: str, state: str, description: str = "", url: str = ""
+    ) -> None:
+        """Do nothing."""
+
+
+def _refused(user: str) -> Cluster:
+    raise UsageError(f"this agent cannot act as {user}", fix="run a deployer that impersonates")
 
 
 def in_cluster(

@@ -18,8 +18,8 @@ import yaml
 
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import RBAC
+from gitops_lab.cluster.rights import APPLIED
 from gitops_lab.errors import LabError, UsageError
-from kubesim.auth.grants import APPLIED
 
 PRODUCTION = ("prod", "production", "prd", "live")
 """Words that people call production by."""
@@ -153,14 +153,20 @@ def looks_like_production(context: Context) -> str:
     return ""
 
 
-def require_rights(cluster: KubeconfigCluster, namespaces: Sequence[str] | None = None) -> None:
+def require_rights(
+    cluster: KubeconfigCluster,
+    namespaces: Sequence[str] | None = None,
+    *,
+    rights: str = "application",
+) -> None:
     """See that the user may set up a sandbox, and remove it again, before anything is written.
 
-    Nobody can grant what they do not have, so all that the deployers will do is asked for, too.
+    A user can only grant what they have, so all that the deployers will do is asked for, too.
 
     Args:
         cluster: a connection with the user's credentials.
         namespaces: the namespaces to stay within; None to use the whole cluster.
+        rights: what the deployers get.
 
     Raises:
         LabError: something is not allowed; says what.
@@ -181,7 +187,13 @@ def require_rights(cluster: KubeconfigCluster, namespaces: Sequence[str] | None 
         raise LabError(
             f"you may not {', '.join(missing[:3])}{more}",
             where=cluster.name,
-            fix="have whoever administers the cluster allow it, or name namespaces that are yours",
+            fix="have an administrator of the cluster allow it, or name namespaces that are yours",
+        )
+    if rights == "cluster-admin" and namespaces is None and not cluster.may("*", "*", "*"):
+        raise LabError(
+            "you may not give deployers the rights of a cluster-admin, for you do not have them",
+            where=cluster.name,
+            fix="give them fewer with --rights application",
         )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from gitops_lab.errors import ApiError, ClusterUnreachable, UsageError
@@ -33,6 +34,20 @@ class KubeconfigCluster:
         self.name, self.kubeconfig, self.context, self.cache = name, kubeconfig, context, cache
         self._connected: Any = None
         self._resources: dict[tuple[str, str, str], Any] = {}
+        self._acts_as = ""
+        self._others: dict[str, Self] = {}
+
+    def impersonate(self, user: str) -> Self:
+        """The same cluster as another user; whether that is allowed, the API server decides.
+
+        Source: Kubernetes, "User impersonation".
+        """
+        if user not in self._others:
+            other = copy(self)
+            other._connected, other._resources, other._others = None, {}, {}
+            other._acts_as = user
+            self._others[user] = other
+        return self._others[user]
 
     def is_namespaced(self, group: str, kind: str) -> bool:
         """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
@@ -152,6 +167,8 @@ class KubeconfigCluster:
             self._connected.client.rest_client.close()
         self._connected = None
         self._resources.clear()
+        for other in self._others.values():
+            other.close()
 
     # -- how it is done -------------------------------------------------------------------------
 
@@ -261,7 +278,10 @@ class KubeconfigCluster:
         configuration.retries = 1  # a connection that the server has closed since is no outage
         if _is_loopback(configuration.host):
             configuration.proxy = None  # as kubectl does: a proxy means another machine by it
-        return DynamicClient(ApiClient(configuration), cache_file=str(self.cache))
+        client = ApiClient(configuration)
+        if self._acts_as:
+            client.set_default_header("Impersonate-User", self._acts_as)
+        return DynamicClient(client, cache_file=str(self.cache))
 
 
 @contextmanager

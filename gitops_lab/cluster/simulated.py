@@ -11,6 +11,8 @@ from gitops_lab.model import Object, ObjectKey, copied, join_api_version
 from gitops_lab.ports import Clock, Credentials
 from kubesim.api import Api, Options, bootstrap
 from kubesim.applications import Applications
+from kubesim.auth import Attributes, Authorizer, User, bootstrap_rbac, enforce_rights
+from kubesim.auth.users import AUTHENTICATED, account_groups
 from kubesim.controllers import Controllers
 from kubesim.controllers.images import Catalogue
 from kubesim.controllers.signing import Sign
@@ -52,6 +54,10 @@ class SimulatedCluster:
         self._listeners: list[Callable[[ObjectKey], None]] = []
         self.api = Api(now=clock.now, rng=random, store=store)
         bootstrap(self.api)
+        bootstrap_rbac(self.api)
+        self.authorizer = Authorizer(self.api.store)
+        """Decides who may do what, in-process and over HTTPS."""
+        enforce_rights(self.api, self.authorizer)
         self.api.reviews.append(ValidatingAdmission(self.api))
         self.controllers = Controllers(
             self.api, images=images, rng=random, nodes=nodes, certificate=certificate, sign=sign
@@ -106,6 +112,8 @@ class SimulatedCluster:
 class SimulatedConnection:
     """The Cluster port (`gitops_lab.ports.Cluster`) over the verbs of a simulated API server.
 
+    What the user may not do is refused with the words of the API server, as over HTTPS.
+
     Args:
         cluster: the cluster at the other end.
         credentials: who asks, and from which side.
@@ -113,6 +121,9 @@ class SimulatedConnection:
 
     def __init__(self, cluster: SimulatedCluster, credentials: Credentials) -> None:
         self.name, self.cluster, self.credentials = cluster.name, cluster, credentials
+        account = credentials.account
+        groups = account_groups(account[0]) if account else (AUTHENTICATED,)
+        self.user = User(credentials.user, (*credentials.groups, *groups))
 
     def is_namespaced(self, group: str, kind: str) -> bool:
         """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
@@ -121,9 +132,9 @@ class SimulatedConnection:
     def get(self, key: ObjectKey, *, version: str = "") -> Object | None:
         """The live object, in the given or the preferred API version; None if there is none."""
         try:
-            return copied(
-                self._api.get(self._resource(key, version), key.name, namespace=key.namespace)
-            )
+            resource = self._resource(key, version)
+            self._authorize("get", resource, key.namespace, key.name)
+            return copied(self._api.get(resource, key.name, namespace=key.namespace))
         except ApiError as error:
             if error.code == 404:
                 return None
@@ -134,6 +145,7 @@ class SimulatedConnection:
     ) -> list[Object]:
         """Live objects of a kind, by key; without a namespace, of all of them."""
         resource = self._api.registry.preferred(group, kind)
+        self._authorize("list", resource, namespace)
         selector = ",".join(f"{name}={value}" for name, value in (labels or {}).items())
         found = self._api.list(resource, namespace=namespace or None, labels=selector)
         header = {"apiVersion": resource.api_version, "kind": kind}
@@ -144,14 +156,15 @@ class SimulatedConnection:
     ) -> Object:
         """Server-side apply; the object as it is, or with `dry_run` as it would be."""
         resource = self._api.registry.by_kind(body["apiVersion"], body["kind"])
-        metadata = body["metadata"]
+        name, namespace = body["metadata"]["name"], body["metadata"].get("namespace", "")
+        self._authorize("patch", resource, namespace, name)
         return copied(
             self._api.apply(
                 resource,
-                metadata["name"],
+                name,
                 body if dry_run else copied(body),  # what is stored must never change
-                namespace=metadata.get("namespace", ""),
-                options=Options(field_manager=manager, force=force, dry_run=dry_run),
+                namespace=namespace,
+                options=self._options(field_manager=manager, force=force, dry_run=dry_run),
             )
         )
 
@@ -165,25 +178,27 @@ class SimulatedConnection:
         self, key: ObjectKey, patch: Mapping[str, Any], *, manager: str, subresource: str = ""
     ) -> Object:
         """JSON merge patch (RFC 7386), as a person's or a script's edit."""
+        resource = self._resource(key)
+        self._authorize("patch", resource, key.namespace, key.name, subresource)
         return copied(
             self._api.patch(
-                self._resource(key),
+                resource,
                 key.name,
                 copied(dict(patch)),
                 type="merge",
                 namespace=key.namespace,
                 subresource=subresource,
-                options=Options(field_manager=manager),
+                options=self._options(field_manager=manager),
             )
         )
 
     def delete(self, key: ObjectKey, *, propagation: str = "Background", uid: str = "") -> None:
         """Delete; with `uid` only that very object. An object that is gone already is no error."""
-        options = Options(propagation=propagation, uid=uid)
+        options = self._options(propagation=propagation, uid=uid)
         try:
-            self._api.delete(
-                self._resource(key), key.name, namespace=key.namespace, options=options
-            )
+            resource = self._resource(key)
+            self._authorize("delete", resource, key.namespace, key.name)
+            self._api.delete(resource, key.name, namespace=key.namespace, options=options)
         except ApiError as error:
             if error.code != 404:
                 raise
@@ -197,6 +212,32 @@ class SimulatedConnection:
                 fix="it cannot be reached from outside the cluster; restore the network",
             )
         return self.cluster.api
+
+    def _authorize(
+        self, verb: str, resource: Resource, namespace: str, name: str = "", subresource: str = ""
+    ) -> None:
+        """Check that the user may do something.
+
+        Raises:
+            ApiError: 403 Forbidden.
+        """
+        if (resource.group, resource.plural) == ("", "namespaces"):
+            namespace = name  # as the API server sees a request for one Namespace
+        attributes = Attributes(
+            verb,
+            group=resource.group,
+            version=resource.version,
+            resource=resource.plural,
+            subresource=subresource,
+            namespace=namespace,
+            name=name,
+        )
+        decision = self.cluster.authorizer.allows(self.user, attributes)
+        if not decision.allowed:
+            raise self.cluster.authorizer.forbidden(self.user, attributes, decision)
+
+    def _options(self, **options: Any) -> Options:
+        return Options(user=self.user.name, groups=self.user.groups, **options)
 
     def _resource(self, key: ObjectKey, version: str = "") -> Resource:
         registry = self._api.registry

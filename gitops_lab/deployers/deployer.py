@@ -1,102 +1,176 @@
-"""What both deployers are handed, and what both write down."""
+"""The contract between a deployer and the world that runs it.
+
+A deployer is a class that says what it needs (`Deployer.needs`) and does its work in steps
+(`Deployer.step`). A world, virtual or live, treats all of them alike:
+
+1. It calls `needs(site)`, and applies what comes back: `objects` always, `workload` too where
+   deployers run in pods.
+2. It constructs the deployer with one `Context`: everything that it may touch is in there.
+3. It calls `step(now)` at once, and then whenever the last answer said. Between two steps, it may
+   call `notify(revision)` (a push) and `changed(key)` (a live object of a kind in `watches`
+   changed). If one of them returns True, `step` is called again as soon as possible.
+4. Its watcher compares live state with Git. It reads `applied` and `settled`, and asks `expected`
+   and `owns`, because each deployer marks its objects in a way of its own.
+
+All calls come from one thread at a time. A deployer never reads the time, sleeps, draws an
+unseeded number, starts a thread or opens a socket. The context holds connections that do.
+
+**Several controllers in one deployer**: `step(now)` runs each controller that is due and returns
+the earliest next instant. Where deployers run in pods, each name in `Needs.controllers` is a
+Deployment in `Needs.home`; `Context.pod(name)` is the uid of its ready pod, and empty while it has
+none: then that controller does nothing. Another uid is a new process, which has forgotten
+everything that is not in the cluster.
+
+**A new kind of deployer** is a subclass in a file of its own and one line in
+`gitops_lab.worlds.arms`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
 from gitops_lab.deployers.policy import Policy
-from gitops_lab.engine.inventory import Inventory
-from gitops_lab.engine.sync import NOTHING, Outcome, sync
-from gitops_lab.errors import LabError, SyncError
-from gitops_lab.journal import Pen
-from gitops_lab.model import Artifact, Health, HealthStatus, Object, Revision, SyncStatus
-from gitops_lab.ports import Cluster, Credentials, Source
+from gitops_lab.engine.plan import OWNER_LABEL, stamped
+from gitops_lab.journal import ActorJournal
+from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.ports import Cluster, Credentials, Git, Source, Statuses
 
-Stage = Callable[[float], float | None]
-"""One bounded piece of work at `now`; answers when to go on, in seconds since the Unix epoch."""
+RIGHTS = ("cluster-admin", "application")
+"""How much a deployer may do in its cluster.
+
+- `cluster-admin`: everything, as Flux and Argo CD may by default.
+- `application`: only what ordinary applications consist of; no roles and no definitions.
+"""
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What a deployer must know of its last success.
+@dataclass(frozen=True, kw_only=True)
+class GitAccess:
+    """How a pod in a cluster reads the world's repository.
 
     Args:
-        revision: the revision that was applied in full; empty if none was.
-        inventory: the objects it answers for.
+        url: its address, as seen from the cluster.
+        username: the account at the Git server.
+        token: the account's password.
+        authority: the certificate that signed the Git server's own, in PEM; empty if none did.
     """
 
-    revision: str = ""
-    inventory: Inventory = field(default_factory=dict)
+    url: str
+    username: str = ""
+    token: str = ""
+    authority: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where a deployer is going to work: what its needs may depend on.
+
+    Args:
+        name: the deployer's name in its cluster: field manager, owner label, prefix of names.
+        user: as whom the API server knows it.
+        policy: its dials.
+        rights: one of `RIGHTS`.
+        namespace: the only namespace that it may use; empty if it may use the whole cluster.
+        git: how a pod in the cluster reads the repository.
+        branch: the branch that it follows.
+        path: the folder of the repository that it deploys.
+    """
+
+    name: str
+    user: str
+    policy: Policy
+    git: GitAccess
+    rights: str = RIGHTS[0]
+    namespace: str = ""
+    branch: str = "main"
+    path: str = "."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What must be there before a deployer can work, and what it wants to hear of.
+
+    Args:
+        objects: applied by an administrator, in this order, wherever the deployer runs: its
+            namespace, account, definitions, roles and bindings.
+        workload: applied as well where deployers run in pods: the Deployments of its controllers.
+        controllers: the names of these Deployments.
+        home: the namespace that it lives in and keeps its memory in; empty if it lives outside.
+        watches: group and kind of the objects that `changed` shall be called for.
+    """
+
+    objects: tuple[Object, ...] = ()
+    workload: tuple[Object, ...] = ()
+    controllers: tuple[str, ...] = ()
+    home: str = ""
+    watches: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Everything that a deployer may touch.
+
+    Args:
+        name: its name in its cluster.
+        source: the branch and folder that its arm deploys.
+        cluster: the API server, reached with its own credentials.
+        policy: its dials.
+        journal: takes down what it does, and why.
+        random: its draws, for example of jitter.
+        git: opens other sources by URL and ref, for deployers whose own objects name one.
+        statuses: where it reports what became of a commit.
+        connect: the same API server as another user, such as `system:serviceaccount:shop:ci`. Only
+            a deployer that runs inside may impersonate.
+        clusters: the API servers of the other arms that it serves, by name of the arm.
+        storage: what a deployer outside keeps between two runs; one inside uses its cluster.
+        home: `Needs.home`.
+        pod: the uid of the ready pod of a controller; empty while it has none.
+    """
+
+    name: str
+    source: Source
+    cluster: Cluster
+    policy: Policy
+    journal: ActorJournal
+    random: Random
+    git: Git
+    statuses: Statuses
+    connect: Callable[[str], Cluster]
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    storage: MutableMapping[str, str] = field(default_factory=dict)
+    home: str = ""
+    pod: Callable[[str], str] = lambda controller: "in-process"
 
 
 class Deployer(ABC):
-    """A step function that brings one source to one cluster.
+    """Brings one source, or several, to one cluster, or several.
 
     Args:
-        name: its name in the cluster: field manager and owner label.
-        source: the branch and folder to deploy.
-        cluster: the API server, reached with this deployer's credentials.
-        policy: what it may do, and when.
-        journal: what it writes down in: what it does, and why.
-        random: draws the jitter.
+        context: everything that it may touch.
     """
 
     credentials: ClassVar[Credentials]
-    prerequisites: ClassVar[tuple[Object, ...]] = ()
-    """Objects that somebody with more rights creates before this deployer can work."""
+    """Who it is to the API server, and whether it lives inside the cluster or outside."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        source: Source,
-        cluster: Cluster,
-        policy: Policy,
-        journal: Pen,
-        random: Random,
-    ) -> None:
-        self.name, self.source, self.cluster = name, source, cluster
-        self.policy, self.journal, self.random = policy, journal, random
-        self.storage: MutableMapping[str, str] = {}
-        """What CI keeps between two pipelines. An agent keeps its memory in the cluster."""
-        self.stage: Stage = self.begin
-        self.next_look = float("inf") if policy.interval is None else float("-inf")
-        self.deadline = float("-inf")
-        self.revision: Revision | None = None
-        self.artifact: Artifact | None = None
-        self.outcome: Outcome | None = None
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.name, self.policy = context.name, context.policy
+        self.source, self.cluster = context.source, context.cluster
+        self.journal, self.random = context.journal, context.random
         self.applied = ""
-        self.sync_status = SyncStatus.UNKNOWN
-        self.health = Health(HealthStatus.UNKNOWN, "not looked yet")
+        """The revision that it applied in full last, such as `main@sha1:<hash>`; empty if none."""
+        self.next_look = float("inf")
+        """When it looks at Git next unasked; `step` by a person brings this forward."""
 
-    # What push.py and pull.py fill in, each in its own way and in this order.
+    @classmethod
+    @abstractmethod
+    def needs(cls, site: Site) -> Needs:
+        """What must be there before it can work."""
 
     @abstractmethod
-    def notify(self, revision: Revision) -> bool:
-        """A branch moved in Git. Whether this deployer listens; if so, call `step` next."""
-
-    @abstractmethod
-    def recall(self) -> Memory:
-        """What this deployer remembers of its last success."""
-
-    @abstractmethod
-    def remember(self, memory: Memory) -> None:
-        """Keep it until the next run."""
-
-    @abstractmethod
-    def begin(self, now: float) -> float | None:
-        """The first stage of a run, if one is due."""
-
-    @abstractmethod
-    def fail(self, error: LabError, now: float) -> float | None:
-        """End a run that went wrong."""
-
-    # What both do alike.
-
     def step(self, now: float) -> float | None:
         """Do the next bounded piece of work.
 
@@ -106,54 +180,31 @@ class Deployer(ABC):
         Returns:
             When to be called again; infinity or None to sleep until the next event.
         """
-        try:
-            return self.stage(now)
-        except LabError as error:
-            return self.fail(error, now)
 
-    def run_sync(self) -> Outcome:
-        """Sync the fetched revision: write if it moved, or if the policy heals whatever drifted.
+    def notify(self, revision: Revision) -> bool:
+        """A branch moved in Git; whether this deployer takes notice, and wants to step now."""
+        return False
 
-        Raises:
-            LabError: the revision cannot be applied, or not all of it was.
-        """
-        assert self.artifact is not None
-        memory, known = self.recall(), self.outcome.plan if self.outcome else NOTHING
-        outcome = sync(
-            self.artifact,
-            self.cluster,
-            memory.inventory,
-            self.policy.sync(self.name),
-            self.journal,
-            act=str(self.artifact.revision) != memory.revision or self.policy.self_heal,
-            known=known,
-            intend=lambda inventory: self.remember(Memory(memory.revision, inventory)),
-        )
-        if outcome.acted:
-            applied = str(outcome.revision) if outcome.succeeded else memory.revision
-            memory = Memory(applied, outcome.inventory)
-            self.remember(memory)
-        self.applied = memory.revision
-        self.note_sync(outcome)
-        self.note_health(outcome.health)
-        if outcome.done.failures:
-            refused = outcome.done.failures
-            more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-            raise SyncError(f"{refused[0].key} was refused: {refused[0].why}{more}")
-        return outcome
+    def changed(self, key: ObjectKey) -> bool:
+        """A live object of a kind in `Needs.watches` changed; whether to step now."""
+        return False
 
-    def note_sync(self, outcome: Outcome) -> None:
-        """Write a comparison down if it acted or told something new."""
-        news = outcome.sync != self.sync_status or (outcome.acted and bool(outcome.done.writes))
-        self.outcome, self.sync_status = outcome, outcome.sync
-        if news:
-            self.journal.record("synced", outcome.revision,
-                sync=outcome.sync, acted=outcome.acted, applied=self.applied,
-                written=len(outcome.done.writes), failed=len(outcome.done.failures),
-            )  # fmt: skip
+    # -- What the watcher asks -------------------------------------------------------------------
 
-    def note_health(self, health: Health) -> None:
-        """Write health down if it changed."""
-        if health != self.health:
-            self.health = health
-            self.journal.record("health", "", health.message, status=health.status)
+    @property
+    def settled(self) -> bool:
+        """Whether `applied` is applied in full: only then can live state drift from it."""
+        return bool(self.applied)
+
+    @property
+    def field_manager(self) -> str:
+        """The field manager of what it applies."""
+        return self.name
+
+    def expected(self, body: Object) -> Object:
+        """A desired object as this deployer sends it: with its labels and annotations."""
+        return stamped(body, self.name)
+
+    def owns(self, live: Object) -> bool:
+        """Whether a live object bears this deployer's mark."""
+        return (live["metadata"].get("labels") or {}).get(OWNER_LABEL) == self.name

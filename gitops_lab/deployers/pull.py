@@ -5,18 +5,18 @@ Read it beside `push.py`: the same headings in the same order, so that only diff
 
 from __future__ import annotations
 
-from gitops_lab.deployers.deployer import Deployer, Memory
+from gitops_lab.deployers.deployer import Needs, Site
+from gitops_lab.deployers.set_up import granted
+from gitops_lab.deployers.stages import Memory, Staged
+from gitops_lab.deployers.workload import NAMESPACE, agent
 from gitops_lab.engine.health import survey
 from gitops_lab.engine.inventory import dump, load
 from gitops_lab.errors import ApiError, ClusterUnreachable, LabError, NoCommits
 from gitops_lab.model import HealthStatus, ObjectKey, Revision, SyncStatus, named
 from gitops_lab.ports import Credentials
 
-NAMESPACE = "gitops-lab"
-"""Where an agent lives, and keeps its memory, unless its `home` is another namespace."""
 
-
-class PullDeployer(Deployer):
+class PullDeployer(Staged):
     """Looks again and again: level-triggered, whatever caused the difference."""
 
     # -- Trigger: an interval with jitter; optionally a webhook ---------------------------------
@@ -37,18 +37,25 @@ class PullDeployer(Deployer):
     # -- Credentials: a ServiceAccount's, inside the cluster ------------------------------------
 
     credentials = Credentials(f"system:serviceaccount:{NAMESPACE}:agent", inside=True)
-    prerequisites = (
-        named("v1", "Namespace", NAMESPACE),
-        named("v1", "ServiceAccount", "agent", NAMESPACE),
-    )
+
+    @classmethod
+    def needs(cls, site: Site) -> Needs:
+        """A namespace, an account with rights, and one pod that the agent runs in."""
+        home = site.namespace or NAMESPACE
+        return Needs(
+            objects=granted(site, memory=home),
+            workload=agent(site),
+            controllers=(site.name,),
+            home=home,
+        )
 
     # -- Memory: an inventory stored in the cluster ---------------------------------------------
 
-    home = NAMESPACE
-
     def recall(self) -> Memory:
         """What the last sync left in its ConfigMap; an agent may be killed and replaced."""
-        stored = self.cluster.get(ObjectKey("", "ConfigMap", self.home, f"{self.name}-inventory"))
+        stored = self.cluster.get(
+            ObjectKey("", "ConfigMap", self.context.home, f"{self.name}-inventory")
+        )
         if stored is None:
             return Memory()
         data = stored.get("data") or {}
@@ -141,5 +148,5 @@ class PullDeployer(Deployer):
 
     def store(self, what: str, data: dict[str, str]) -> None:
         """Write one of the agent's own ConfigMaps."""
-        stored = named("v1", "ConfigMap", f"{self.name}-{what}", self.home, data=data)
+        stored = named("v1", "ConfigMap", f"{self.name}-{what}", self.context.home, data=data)
         self.cluster.apply(stored, manager=self.name)

@@ -5,7 +5,9 @@ Read it beside `pull.py`: the same headings in the same order, so that only diff
 
 from __future__ import annotations
 
-from gitops_lab.deployers.deployer import Deployer, Memory
+from gitops_lab.deployers.deployer import Needs, Site
+from gitops_lab.deployers.set_up import granted
+from gitops_lab.deployers.stages import Memory, Staged
 from gitops_lab.engine.health import survey
 from gitops_lab.engine.inventory import dump, load
 from gitops_lab.errors import LabError, SyncError
@@ -13,7 +15,7 @@ from gitops_lab.model import HealthStatus, Revision
 from gitops_lab.ports import Credentials
 
 
-class PushDeployer(Deployer):
+class PushDeployer(Staged):
     """Runs one pipeline for each event: edge-triggered, and blind in between."""
 
     # -- Trigger: the forge's hook, once a merge; optionally a schedule -------------------------
@@ -41,17 +43,22 @@ class PushDeployer(Deployer):
 
     credentials = Credentials("ci", inside=False)
 
+    @classmethod
+    def needs(cls, site: Site) -> Needs:
+        """Rights for CI's user; where the cluster knows no certificates, an account as well."""
+        return Needs(objects=granted(site))
+
     # -- Memory: what CI keeps between pipelines; an inventory only if the policy prunes --------
 
     def recall(self) -> Memory:
         """What the last pipeline left in CI's storage."""
-        stored = self.storage
+        stored = self.context.storage
         return Memory(stored.get("revision", ""), load(stored.get("inventory", "[]")))
 
     def remember(self, memory: Memory) -> None:
         """Keep it in CI's storage."""
         inventory = memory.inventory if self.policy.prune else {}
-        self.storage.update(inventory=dump(inventory), revision=memory.revision)
+        self.context.storage.update(inventory=dump(inventory), revision=memory.revision)
 
     # -- Step: run the pipeline's next stage ----------------------------------------------------
 

@@ -13,7 +13,7 @@ from gitops_lab.engine.health import overall
 from gitops_lab.engine.inventory import Inventory, after, before
 from gitops_lab.engine.plan import SyncPolicy, plan
 from gitops_lab.engine.render import render
-from gitops_lab.journal import Pen
+from gitops_lab.journal import ActorJournal
 from gitops_lab.model import (
     Action,
     Artifact,
@@ -78,7 +78,7 @@ def sync(
     cluster: Cluster,
     inventory: Inventory,
     policy: SyncPolicy,
-    journal: Pen,
+    journal: ActorJournal,
     *,
     act: bool = True,
     known: Plan = NOTHING,
@@ -122,7 +122,7 @@ def reason_to_hold(applied: ChangeSet) -> str:
     return "kept until the whole revision is applied" if incomplete else ""
 
 
-def journal_decisions(journal: Pen, planned: Plan, known: Plan, *, act: bool) -> None:
+def journal_decisions(journal: ActorJournal, planned: Plan, known: Plan, *, act: bool) -> None:
     """Write each decision and its reason down, unless it only repeats what is known."""
     told = {(change.key, change.action, change.why) for change in known}
     for change in planned:
@@ -135,7 +135,7 @@ def journal_decisions(journal: Pen, planned: Plan, known: Plan, *, act: bool) ->
         )  # fmt: skip
 
 
-def journalled(journal: Pen, changes: Iterable[Change]) -> ChangeSet:
+def journalled(journal: ActorJournal, changes: Iterable[Change]) -> ChangeSet:
     """The changes, each written down as it is done: being cut off after it leaves it told."""
     done = []
     for change in changes:

@@ -12,6 +12,7 @@ from gitops_lab.forge.pull_request import PullRequest
 from gitops_lab.forge.records import Event
 from gitops_lab.forge.repository import Forge, Repository
 from gitops_lab.forge.source import GitSource
+from gitops_lab.forge.sources import ForgeGit
 from gitops_lab.forge.spool import PushEvent, Spool
 from gitops_lab.forge.statuses import Status, Statuses
 
@@ -20,6 +21,7 @@ __all__ = [
     "Commit",
     "Event",
     "Forge",
+    "ForgeGit",
     "GitSource",
     "Person",
     "PullRequest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from gitops_lab.model import Artifact, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+FIRST = "main"
+"""The branch to follow if none is named."""
 
 STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "20"}
 """A server that sends less than so many bytes a second, for so many seconds, does not answer."""
@@ -88,3 +92,50 @@ class RemoteSource:
                 where=self.url,
                 fix="see that the address is right, and that the token may read it",
             ) from error
+
+
+class RemoteGit:
+    """The Git port (`gitops_lab.ports.Git`) over Git servers elsewhere.
+
+    Args:
+        url: the address of the repository that the configuration is for.
+        work: a folder for copies of repositories.
+        configuration: the only file that Git reads its configuration from.
+    """
+
+    def __init__(self, url: str, work: Path, configuration: Path) -> None:
+        self.url, self._work, self._configuration = url, work, configuration
+
+    def open(
+        self, url: str, *, branch: str = "", tag: str = "", commit: str = "", path: str = "."
+    ) -> RemoteSource:
+        """A source by its address and a branch.
+
+        Raises:
+            SourceError: the path leads out of the repository, or a tag or a commit is named.
+        """
+        if tag or commit:
+            raise SourceError("only branches can be followed here", where=url, fix="name a branch")
+        copy = self._work / ("git" if url == self.url else sha256(url.encode()).hexdigest()[:16])
+        return RemoteSource(
+            url, copy, branch=branch or FIRST, path=path, configuration=self._configuration
+        )
+
+    def refs(self, url: str) -> Mapping[str, str]:
+        """The commit of each branch and tag, by full name.
+
+        Raises:
+            SourceError: the repository does not exist or does not answer.
+        """
+        try:
+            text = git(
+                "ls-remote", "--heads", "--tags", "--", url,
+                cwd=self._work,
+                variables={**STALLED, "GIT_CONFIG_GLOBAL": str(self._configuration)},
+            )  # fmt: skip
+        except GitFailed as error:
+            raise SourceError(
+                f"the repository does not answer: {error.output.strip() or error}", where=url
+            ) from error
+        found = [line.split("\t", 1) for line in text.splitlines()]
+        return {name.removesuffix("^{}"): commit for commit, name in found}

@@ -57,7 +57,7 @@ ROOM, ENTRY = 16 << 20, 128
 _HEARD = "refs/forge/heard"
 """The newest record that `news` has given out."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 class Forge:
@@ -87,7 +87,7 @@ class Forge:
         Raises:
             ForgeError: the name cannot be used or is taken, or git refuses the branch's name.
         """
-        if not _NAME.fullmatch(name) or name.endswith(".git"):
+        if not NAME.fullmatch(name) or name.endswith(".git"):
             raise ForgeError(
                 f"{name!r} is no name of a repository",
                 fix="use lower-case letters, digits, '.', '_' and '-'; '.git' is added",

@@ -7,9 +7,7 @@ from dataclasses import asdict, replace
 from random import Random
 from typing import Any, Protocol
 
-from gitops_lab.agent.manifests import agent
-from gitops_lab.deployers.deployer import Deployer
-from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
+from gitops_lab.deployers.deployer import Context, Deployer, GitAccess, Needs
 from gitops_lab.errors import LabError
 from gitops_lab.forge import GitSource, Repository
 from gitops_lab.journal import Journal
@@ -21,11 +19,10 @@ from gitops_lab.live.metrics import ArmMetrics
 from gitops_lab.live.storage import Storage
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.observer import Observer
-from gitops_lab.sandbox import BRANCH, LEARNER, OBSERVER, ArmDescription, status_line
+from gitops_lab.ports import Git, Statuses
+from gitops_lab.sandbox import LEARNER, OBSERVER, ArmDescription, status_line
 from gitops_lab.state import Setup
-from kubesim.auth.grants import deployer_rights
 from kubesim.auth.kubeconfig import write
-from kubesim.auth.users import split_account
 from kubesim.clock import WallClock
 
 GLANCE, SHORTEST = 2.0, 0.5
@@ -44,6 +41,13 @@ class World(Protocol):
 
     def open_repository(self) -> Repository:
         """The repository, read independently of anybody else who reads it."""
+
+    @property
+    def statuses(self) -> Statuses:
+        """Where deployers report what became of a commit."""
+
+    def open_git(self) -> Git:
+        """Every repository by its URL, read independently of anything else that reads them."""
 
     def random(self, name: str) -> Random:
         """A source of draws of its own for each part."""
@@ -67,7 +71,7 @@ class LiveArm:
         policy = description.policy.faster(world.setup.pace)
         self.policy = replace(policy, fetch=0.0, namespace=cluster.home or policy.namespace)
         self.description, self.journal = description, world.journal.by(description.name)
-        self.inside = inside and description.deployer is PullDeployer
+        self.inside = inside and description.deployer.credentials.inside
         if isinstance(cluster, LiveCluster):
             step = cluster.simulated.step
             self._cluster_task = world.clock.drive(f"{self.name}/cluster", step)
@@ -80,19 +84,15 @@ class LiveArm:
             ports: where the cluster listened before, if it did.
         """
         await self.cluster.start(ports)
-        self.hand, holder = self.cluster.connect(LEARNER), self.description.deployer.credentials
-        needed = (
-            *self.cluster.prerequisites(holder),
-            *self._rights(),
-            *(self._agent() if self.inside else ()),
-        )
-        for obj in needed:
+        self.hand = self.cluster.connect(LEARNER)
+        self.needs = self._needs()
+        for obj in (*self.needs.objects, *(self.needs.workload if self.inside else ())):
             self.hand.apply(obj, manager="installer")
         write(self.cluster.admin(), self.cluster.folder / "admin.kubeconfig")
         self.host = self._host()
         self.observer = Observer(
             self.host.deployer,
-            GitSource(self.world.open_repository(), branch=BRANCH),
+            self._source(),
             self.cluster.connect(OBSERVER),
             self.journal,
         )
@@ -179,7 +179,7 @@ class LiveArm:
         """Where the deployer runs."""
         if self.inside and not self.cluster.tells:
             return Distant(
-                in_cluster(self.description),
+                self.description.identity,
                 self.policy,
                 cluster=self.cluster.connect(OBSERVER),
                 scale=self._scale,
@@ -191,68 +191,83 @@ class LiveArm:
         storage = Storage(self.cluster.folder / "ci.json")
 
         def make() -> Deployer:
+            # Repositories of its own: they are read in the deployer's thread.
             deployer = self.description.deployer(
-                in_cluster(self.description),
-                # A repository of its own: it is read in the deployer's thread.
-                source=GitSource(self.world.open_repository(), branch=BRANCH),
-                cluster=connection,
-                policy=self.policy,
-                journal=self.journal,
-                random=self.world.random(f"{self.name}/deployer"),
+                Context(
+                    name=self.description.identity,
+                    source=self._source(),
+                    cluster=connection,
+                    policy=self.policy,
+                    journal=self.journal,
+                    random=self.world.random(f"{self.name}/deployer"),
+                    git=self.world.open_git(),
+                    statuses=self.world.statuses,
+                    connect=connection.impersonate,
+                    storage=storage,
+                    home=self.needs.home,
+                    pod=self._pod if self.inside else lambda controller: "in-process",
+                )
             )
-            deployer.storage = storage
-            if self.cluster.home and isinstance(deployer, PullDeployer):
-                deployer.home = self.cluster.home
             deployer.applied = storage.get("revision", "")
             return deployer
 
         name, clock, journal = self.name, self.world.clock, self.journal
         if not self.inside:
             return Local(name, make, clock=clock, journal=journal)
-        return Local(name, make, clock=clock, journal=journal, pod=self._pod, scale=self._scale)
+        return Local(name, make, clock=clock, journal=journal, pod=self._own_pod, scale=self._scale)
 
-    def _rights(self) -> tuple[Object, ...]:
-        """What the deployer may do: no more than it must, and only where it has to stay."""
-        user = self.cluster.user(self.description.deployer.credentials)
-        if not self.cluster.home:
-            return rights(self.description, user)
-        return deployer_rights(
-            user,
-            name=in_cluster(self.description),
-            namespaces=[self.cluster.home],
-            prunes=self.policy.prune,
-            memory=self.cluster.home if self.description.deployer is PullDeployer else "",
-        )
-
-    def _agent(self) -> tuple[Object, ...]:
-        """What an agent inside is made of."""
-        name, git = in_cluster(self.description), self.world.git
-        return agent(
-            name,
-            git.url(self.world.repository.name, account=name, inside=True),
-            self.policy,
+    def _needs(self) -> Needs:
+        """What the deployer needs in its cluster."""
+        name, git, kind = self.description.identity, self.world.git, self.description.deployer
+        access = GitAccess(
+            url=git.url(self.world.repository.name, account=name, inside=True),
             username=name,
             token=git.tokens[name],
             authority=git.authority.ca_pem,
         )
+        description = replace(self.description, policy=self.policy)
+        return kind.needs(
+            description.site(
+                self.cluster.user(kind.credentials),
+                access,
+                rights=self.world.setup.rights,
+                namespace=self.cluster.home,
+            )
+        )
+
+    def _source(self) -> GitSource:
+        """What the arm deploys, from a repository that nothing else reads."""
+        repository = self.world.open_repository()
+        return GitSource(repository, self.description.branch, self.description.path)
 
     def _scale(self, replicas: int) -> None:
-        """Have the agent's Deployment run so many pods."""
-        key = ObjectKey("apps", "Deployment", NAMESPACE, in_cluster(self.description))
-        self.hand.patch(key, {"spec": {"replicas": replicas}}, manager="gitops-lab")
+        """Have the Deployments of the deployer's controllers run so many pods each."""
+        for name in self.needs.controllers:
+            key = ObjectKey("apps", "Deployment", self.needs.home, name)
+            self.hand.patch(key, {"spec": {"replicas": replicas}}, manager="gitops-lab")
 
-    def _pod(self) -> str:
-        """The uid of the agent's pod, if one is ready."""
+    def _own_pod(self) -> str:
+        """The uid of the deployer's pod, if it consists of one controller and the pod is ready.
+
+        A deployer of several controllers runs on, and asks for the pod of each itself.
+        """
+        first, *more = self.needs.controllers
+        return "several" if more else self._pod(first)
+
+    def _pod(self, controller: str) -> str:
+        """The uid of the ready pod of a controller; empty if it has none."""
         assert isinstance(self.cluster, LiveCluster)
-        for pod in self.cluster.simulated.api.store.list("", "pods", NAMESPACE):
-            labels = pod["metadata"].get("labels") or {}
+        prefix = f"{controller}-"
+        for pod in self.cluster.simulated.api.store.list("", "pods", self.needs.home):
+            metadata = pod["metadata"]
             conditions = pod.get("status", {}).get("conditions") or ()
+            owners = (owner["name"] for owner in metadata.get("ownerReferences") or ())
             if (
-                labels.get("app.kubernetes.io/instance") == in_cluster(self.description)
-                and "deletionTimestamp" not in pod["metadata"]
+                any(name.startswith(prefix) and "-" not in name[len(prefix) :] for name in owners)
+                and "deletionTimestamp" not in metadata
                 and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
             ):
-                uid: str = pod["metadata"]["uid"]
+                uid: str = metadata["uid"]
                 return uid
         return ""
 
@@ -264,8 +279,10 @@ class LiveArm:
 
     def _changed(self, key: ObjectKey) -> None:
         self.world.clock.wake(self._cluster_task)
-        if self.inside and key.kind == "Pod" and key.namespace == NAMESPACE:
+        if self.inside and key.kind == "Pod" and key.namespace == self.needs.home:
             self.host.wake()
+        if (key.group, key.kind) in self.needs.watches:
+            self.host.changed(key)
         self.observer.changed(key)
 
     _has_moved = False
@@ -294,29 +311,3 @@ class LiveArm:
         self.observer.deployer = self.host.deployer
         self.observer.forget()
         self.observer.look()
-
-
-def rights(description: ArmDescription, user: str) -> tuple[Object, ...]:
-    """The roles by which an arm's deployer may do its work, and no other.
-
-    They hold in every namespace, for Git decides which namespaces there are. Roles it cannot write:
-    a manifest with one is refused.
-
-    Args:
-        description: which deployer, and its policy.
-        user: as whom the cluster knows it.
-    """
-    is_agent = split_account(description.deployer.credentials.user) is not None
-    return deployer_rights(
-        user,
-        name=in_cluster(description),
-        namespaces=None,
-        prunes=description.policy.prune,
-        memory=NAMESPACE if is_agent else "",
-        creates_namespaces=True,
-    )
-
-
-def in_cluster(description: ArmDescription) -> str:
-    """The name of an arm's deployer in its cluster: what a label and a name may be."""
-    return description.name.replace("+", "-")

@@ -168,7 +168,7 @@ class ContextBackend(Backend):
             confirmed=self.setup.confirmed,
         )
         with closing(self._connection()) as connection:
-            context.require_rights(connection, self._namespaces)
+            context.require_rights(connection, self._namespaces, rights=self.setup.rights)
 
     def cluster(
         self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]

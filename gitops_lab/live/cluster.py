@@ -10,12 +10,10 @@ from typing import Any, Protocol
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.live.listening import listen
-from gitops_lab.model import Object, ObjectKey, named
+from gitops_lab.model import Object, ObjectKey
 from gitops_lab.ports import Cluster, Credentials
-from kubesim.auth import Authenticator, Authority, Authorizer, Tokens
+from kubesim.auth import Authenticator, Authority, Tokens
 from kubesim.auth.kubeconfig import kubeconfig
-from kubesim.auth.roles import bootstrap_rbac
-from kubesim.auth.users import split_account
 from kubesim.clock import WallClock
 from kubesim.http.metrics import Family, Tally
 from kubesim.http.server import Server
@@ -52,9 +50,6 @@ class ArmCluster(Protocol):
 
     def user(self, holder: Credentials) -> str:
         """As whom the cluster knows the holder."""
-
-    def prerequisites(self, holder: Credentials) -> tuple[Object, ...]:
-        """What must be there before the holder has credentials."""
 
     def admin(self) -> Object:
         """A kubeconfig whose holder may do everything."""
@@ -115,9 +110,8 @@ class LiveCluster:
             ),
         )
         api = self.simulated.api
-        bootstrap_rbac(api)
         self.tokens = Tokens(self.authority.token_key, api.store, rng=random)
-        authenticator, authorizer = Authenticator(self.tokens), Authorizer(api.store)
+        authenticator, authorizer = Authenticator(self.tokens), self.simulated.authorizer
         tally = Tally()
         self.metrics: Callable[[], Iterable[Family]] = lambda: ()
         """What `/metrics` tells beside what the servers count."""
@@ -198,14 +192,6 @@ class LiveCluster:
         """As whom the cluster knows the holder."""
         return holder.user
 
-    def prerequisites(self, holder: Credentials) -> tuple[Object, ...]:
-        """What must be there before the holder has credentials."""
-        account = split_account(holder.user)
-        if account is None:  # a certificate needs nobody's leave
-            return ()
-        namespace, name = account
-        return (named("v1", "Namespace", namespace), named("v1", "ServiceAccount", name, namespace))
-
     @property
     def url(self) -> str:
         """The address outside the cluster."""
@@ -233,7 +219,7 @@ class LiveCluster:
         Args:
             holder: who it is, and from which side it comes; an agent's ServiceAccount exists.
         """
-        account = split_account(holder.user)
+        account = holder.account
         if account is None:
             proof: dict[str, Any] = {"certificate": self.authority.issue_client(holder.user)}
         else:

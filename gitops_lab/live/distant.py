@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gitops_lab.deployers.policy import Policy
-from gitops_lab.deployers.pull import NAMESPACE
+from gitops_lab.deployers.workload import NAMESPACE
+from gitops_lab.engine.plan import OWNER_LABEL, stamped
 from gitops_lab.errors import UsageError
-from gitops_lab.journal import Pen
-from gitops_lab.model import ObjectKey, Revision
+from gitops_lab.journal import ActorJournal
+from gitops_lab.model import Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an agent synced last."""
-
-    revision: str
 
 
 class Distant:
@@ -38,17 +31,34 @@ class Distant:
         *,
         cluster: Cluster,
         scale: Callable[[int], None],
-        journal: Pen,
+        journal: ActorJournal,
     ) -> None:
         self.name, self.policy, self._journal = name, policy, journal
         self._cluster, self._scale = cluster, scale
         self.applied, self.paused, self._reported = "", False, ("", "")
-        self.outcome: Result | None = None
 
     @property
     def deployer(self) -> Distant:
         """What the observer compares live state with."""
         return self
+
+    @property
+    def settled(self) -> bool:
+        """It writes a revision down once it is applied in full."""
+        return bool(self.applied)
+
+    @property
+    def field_manager(self) -> str:
+        """The field manager of what it applies."""
+        return self.name
+
+    def expected(self, body: Object) -> Object:
+        """A desired object as it sends it."""
+        return stamped(body, self.name)
+
+    def owns(self, live: Object) -> bool:
+        """Whether a live object bears its mark."""
+        return (live["metadata"].get("labels") or {}).get(OWNER_LABEL) == self.name
 
     is_busy = was_told = False
 
@@ -56,7 +66,7 @@ class Distant:
         """Read what the agent wrote down since."""
         applied = self._read("inventory").get("revision", "")
         if applied != self.applied:
-            self.applied, self.outcome = applied, Result(applied)
+            self.applied = applied
         status = self._read("status")
         told = (status.get("revision", ""), status.get("message", ""))
         if told not in (self._reported, ("", "")):
@@ -67,6 +77,9 @@ class Distant:
 
     def notify(self, revision: Revision) -> None:
         """Nobody tells it: it looks by itself."""
+
+    def changed(self, key: ObjectKey) -> None:
+        """It watches by itself."""
 
     def wake(self) -> None:
         """It wakes by itself."""

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 
 from gitops_lab.deployers.deployer import Deployer
-from gitops_lab.journal import Pen
-from gitops_lab.model import Revision
+from gitops_lab.journal import ActorJournal
+from gitops_lab.model import ObjectKey, Revision
 from kubesim.clock import WallClock
 
 
@@ -35,7 +35,7 @@ class Local:
         make: Callable[[], Deployer],
         *,
         clock: WallClock,
-        journal: Pen,
+        journal: ActorJournal,
         pod: Callable[[], str] | None = None,
         scale: Callable[[int], None] = lambda replicas: None,
     ) -> None:
@@ -44,6 +44,8 @@ class Local:
         self._scale = scale
         self._serves = None if pod is None else ""
         self._told: deque[Revision] = deque()
+        self._changed: deque[ObjectKey] = deque()
+        self._due = float("-inf")
         self._by_hand: asyncio.Future[None] | None = None
         self._task = clock.drive(f"{name}/deployer", self._step, apart=True)
 
@@ -69,7 +71,12 @@ class Local:
                 )
             return
         self._told.append(revision)
-        if self.deployer.policy.on_event:
+        self.wake()
+
+    def changed(self, key: ObjectKey) -> None:
+        """A live object changed that the deployer watches."""
+        if not self.down:
+            self._changed.append(key)
             self.wake()
 
     def wake(self) -> None:
@@ -118,11 +125,16 @@ class Local:
         try:
             if not self._is_there() or (self._waits and by_hand is None):
                 return None
-            while self._told:
-                self.deployer.notify(self._told.popleft())
+            wanted = [self.deployer.notify(self._told.popleft()) for _ in range(len(self._told))]
+            wanted += [
+                self.deployer.changed(self._changed.popleft()) for _ in range(len(self._changed))
+            ]
+            if wanted and not any(wanted) and by_hand is None and now < self._due:
+                return self._due
             if by_hand is not None and self.deployer.policy.interval is not None:
                 self.deployer.next_look = min(self.deployer.next_look, now)
             again = self.deployer.step(now)
+            self._due = now if again is None else again
             return None if self._waits else again
         finally:
             if by_hand is not None:
@@ -141,7 +153,7 @@ class Local:
         pod = self._pod()
         if pod != self._serves:
             if pod:
-                self.deployer = self._make()
+                self.deployer, self._due = self._make(), float("-inf")
                 self._journal.record("restored", "agent", "its pod runs")
             else:
                 self._journal.record("outage", "agent", "it has no pod that runs")

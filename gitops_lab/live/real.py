@@ -12,12 +12,12 @@ from typing import Any
 
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import SANDBOX_LABEL, SharedCluster
-from gitops_lab.deployers.pull import NAMESPACE
+from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.errors import LabError, UsageError
 from gitops_lab.live.cluster import TOKEN_SECONDS
-from gitops_lab.model import Object, ObjectKey, named
-from gitops_lab.ports import Credentials
-from kubesim.auth.users import account_name, split_account
+from gitops_lab.model import Object, ObjectKey
+from gitops_lab.ports import Credentials, account_of
+from kubesim.auth.users import account_name
 
 
 class RealCluster:
@@ -104,21 +104,8 @@ class RealCluster:
 
     def user(self, holder: Credentials) -> str:
         """As whom the cluster knows the holder: always a ServiceAccount."""
-        account = split_account(holder.user)
-        namespace, name = account or (NAMESPACE, holder.user)
+        namespace, name = holder.account or (NAMESPACE, holder.user)
         return account_name(self.home or namespace, name)
-
-    def prerequisites(self, holder: Credentials) -> tuple[Object, ...]:
-        """What must be there before the holder has credentials."""
-        account = split_account(self.user(holder))
-        assert account is not None
-        namespace, name = account
-        serviceaccount = named("v1", "ServiceAccount", name, namespace)
-        return (
-            (serviceaccount,)
-            if self.home
-            else (named("v1", "Namespace", namespace), serviceaccount)
-        )
 
     def admin(self) -> Object:
         """A kubeconfig with the one context whose holder may do everything."""
@@ -127,7 +114,7 @@ class RealCluster:
 
     def credentials(self, holder: Credentials) -> Object:
         """A kubeconfig for a deployer, with a ServiceAccount's token."""
-        account = split_account(self.user(holder))
+        account = account_of(self.user(holder))
         assert account is not None
         token = self.connect().request_token(*account, seconds=TOKEN_SECONDS)
         config = _read(self._kubeconfig, self._context)

@@ -16,17 +16,16 @@ from typing import Any
 
 from gitops_lab.cluster.commands import Progress
 from gitops_lab.cluster.images import Image
-from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.errors import ForgeError, UsageError
-from gitops_lab.forge import Forge, Repository
+from gitops_lab.forge import Forge, ForgeGit, Repository
 from gitops_lab.forge.spool import NOTHING
 from gitops_lab.journal import Entry, Journal
-from gitops_lab.live.arm import LiveArm, in_cluster
+from gitops_lab.live.arm import LiveArm
 from gitops_lab.live.backends import backend
 from gitops_lab.live.cluster import LiveCluster
 from gitops_lab.live.git import LiveGit
 from gitops_lab.model import Object, Revision
-from gitops_lab.sandbox import BRANCH, ArmDescription, described
+from gitops_lab.sandbox import BRANCH, ArmDescription, KeptStatuses, described
 from gitops_lab.state import Setup
 from kubesim.auth.kubeconfig import write
 from kubesim.clock import WallClock
@@ -82,7 +81,7 @@ class LiveWorld:
         deaf = [
             each.name
             for each in self._descriptions
-            if each.policy.on_event and each.deployer is PullDeployer
+            if each.policy.on_event and each.deployer.credentials.inside
         ]
         if setup.backend != "simulated" and setup.agent == "inside" and deaf:
             raise UsageError(
@@ -104,6 +103,7 @@ class LiveWorld:
         self._forge = Forge(self._path.parent, now=self.clock.now)
         there = self._path.exists()
         self.repository = (self._forge.open if there else self._forge.create)(REPOSITORY, BRANCH)
+        self.statuses = KeptStatuses()
         self.arms: dict[str, LiveArm] = {}
 
     def random(self, name: str) -> Random:
@@ -113,6 +113,24 @@ class LiveWorld:
     def open_repository(self) -> Repository:
         """The repository, read independently of anybody else who reads it."""
         return Repository(self._path, now=self.clock.now, branch=BRANCH)
+
+    def open_git(self) -> ForgeGit:
+        """Every repository by its URL, read independently of anything else that reads them."""
+        hosts = {f"{host}:{self.git.port}" for host in ("127.0.0.1", "localhost")}
+        hosts.add(f"{self.git.host}:{self.git.inside_port}")
+        return ForgeGit(
+            self.git.url(REPOSITORY, account="", inside=True),
+            repository=lambda name: Repository(
+                self._path.with_name(f"{name}.git"), now=self.clock.now, branch=BRANCH
+            ),
+            hosts=[*hosts],
+        )
+
+    def _open(self, name: str) -> Repository:
+        path = self._path.with_name(f"{name}.git")
+        if not path.exists():
+            raise ForgeError(f"there is no repository {name!r}")
+        return Repository(path, now=self.clock.now, branch=BRANCH)
 
     def __getitem__(self, arm: str) -> LiveArm:
         if arm not in self.arms:
@@ -125,10 +143,10 @@ class LiveWorld:
         Raises:
             LabError: they cannot be made. What was made is removed again.
         """
-        agents = [each for each in self._descriptions if each.deployer is PullDeployer]
+        agents = [each for each in self._descriptions if each.deployer.credentials.inside]
         await self.backend.open(
-            [in_cluster(each) for each in self._descriptions],
-            [in_cluster(each) for each in agents],
+            [each.identity for each in self._descriptions],
+            [each.identity for each in agents],
         )
 
     async def offer(self, *images: Image) -> None:
@@ -137,7 +155,7 @@ class LiveWorld:
         Raises:
             LabError: they cannot be made.
         """
-        await self.backend.offer([in_cluster(each) for each in self._descriptions], images)
+        await self.backend.offer([each.identity for each in self._descriptions], images)
 
     async def start(self, ports: Mapping[str, Any] | None = None) -> None:
         """Open the Git server, set every deployer to work, and write the learner's kubeconfig.
@@ -151,7 +169,7 @@ class LiveWorld:
         self.git = LiveGit(
             self._forge,
             self.folder / "git-server",
-            readers=[in_cluster(each) for each in self._descriptions],
+            readers=[each.identity for each in self._descriptions],
             wall=self.clock.wall(),
             host=self.backend.host,
             bind=self.backend.bind,
@@ -210,7 +228,7 @@ class LiveWorld:
     def _arm(self, description: ArmDescription) -> LiveArm:
         cluster = self.backend.cluster(
             description.name,
-            in_cluster(description),
+            description.identity,
             clock=self.clock,
             random=self.random(description.name),
             tell=self.notes.append,

@@ -26,13 +26,11 @@ from multidict import CIMultiDict
 from kubesim import refusals
 from kubesim.api import Api
 from kubesim.applications import Applications
+from kubesim.auth import enforce_rights
 from kubesim.auth.authentication import Authenticator, impersonate
 from kubesim.auth.authorization import Attributes, Authorizer
 from kubesim.auth.certificates import Authority
-from kubesim.auth.creation import CreationCheck
-from kubesim.auth.escalation import EscalationCheck
 from kubesim.auth.reviews import review
-from kubesim.auth.signing import SigningCheck
 from kubesim.auth.users import ANONYMOUS, User
 from kubesim.errors import ApiError
 from kubesim.http import (
@@ -129,9 +127,7 @@ class Server:
         self._families = families
         self.tally = tally or Tally()
         """What was asked of this address so far."""
-        api.guards.extend(
-            (CreationCheck(authorizer), EscalationCheck(authorizer), SigningCheck(authorizer))
-        )
+        enforce_rights(api, authorizer)
         self._objects = Objects(api, review=self._review, now=now, applications=applications)
         self._alarm = watches.Alarm()
         self._runner: web.ServerRunner | None = None

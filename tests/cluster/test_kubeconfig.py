@@ -14,7 +14,7 @@ from gitops_lab.cluster.kubeconfig import KubeconfigCluster, refusal
 from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.errors import ApiError, ClusterUnreachable, UsageError
 from gitops_lab.model import ObjectKey
-from gitops_lab.ports import Cluster, Credentials
+from gitops_lab.ports import ADMINISTRATORS, Cluster, Credentials
 from kubesim.auth import Authenticator, Authority, Authorizer, Tokens
 from kubesim.auth.kubeconfig import kubeconfig, write
 from kubesim.clock import EPOCH, SimClock
@@ -22,7 +22,7 @@ from kubesim.http.server import Server
 from tests.conftest import config_map, deployment, namespace
 
 BOOK = ObjectKey("", "ConfigMap", "default", "book")
-INSIDE = Credentials("test", inside=True)
+INSIDE = Credentials("test", inside=True, groups=ADMINISTRATORS)
 
 
 class Served:

@@ -11,9 +11,9 @@ import pytest
 from gitops_lab.cluster.context import require_rights
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import SharedCluster, labelled, labels, owned, remove, strangers
+from gitops_lab.cluster.rights import deployer_rights
 from gitops_lab.errors import ApiError, LabError
 from gitops_lab.model import Object, ObjectKey, copied, named
-from kubesim.auth.grants import deployer_rights
 from kubesim.auth.roles import bootstrap_rbac
 from kubesim.clock import EPOCH
 from tests.cluster.test_kubeconfig import Served

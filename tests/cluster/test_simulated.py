@@ -9,7 +9,7 @@ import pytest
 from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import ObjectKey
-from gitops_lab.ports import Credentials
+from gitops_lab.ports import ADMINISTRATORS, Credentials
 from kubesim.clock import SimClock
 from tests.conftest import config_map, deployment
 
@@ -74,8 +74,8 @@ def test_an_unknown_kind_has_no_scope(cluster: SimulatedConnection) -> None:
 def test_a_closed_network_stops_those_outside_and_nobody_inside(
     simulated: SimulatedCluster,
 ) -> None:
-    outside = simulated.connect(Credentials("ci", inside=False))
-    inside = simulated.connect(Credentials("agent", inside=True))
+    outside = simulated.connect(Credentials("ci", inside=False, groups=ADMINISTRATORS))
+    inside = simulated.connect(Credentials("agent", inside=True, groups=ADMINISTRATORS))
     simulated.reachable = False
     with pytest.raises(ClusterUnreachable, match="does not answer"):
         outside.get(BOOK)
@@ -85,7 +85,7 @@ def test_a_closed_network_stops_those_outside_and_nobody_inside(
 def test_every_namespace_has_the_certificate_to_trust(clock: SimClock) -> None:
     simulated = SimulatedCluster("test", clock=clock, random=Random(1), certificate="PEM")
     bundle = ObjectKey("", "ConfigMap", "kube-system", "kube-root-ca.crt")
-    live = simulated.connect(Credentials("agent", inside=True)).get(bundle)
+    live = simulated.connect(Credentials("agent", inside=True, groups=ADMINISTRATORS)).get(bundle)
     assert live is not None and live["data"]["ca.crt"] == "PEM"
 
 

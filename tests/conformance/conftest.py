@@ -25,7 +25,7 @@ import pytest
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey, named
-from gitops_lab.ports import Cluster, Credentials
+from gitops_lab.ports import ADMINISTRATORS, Cluster, Credentials
 from kubesim.clock import SimClock
 from tests.conformance.requests import Requests, Rest, Verbs
 from tests.served import Served
@@ -83,7 +83,7 @@ def in_process() -> Iterator[Subject]:
     simulated = SimulatedCluster("conformance", clock=clock, random=Random(1))
     task = clock.drive("cluster", simulated.step)
     simulated.on_change(lambda key: clock.wake(task))
-    cluster = simulated.connect(Credentials("conformance", inside=True))
+    cluster = simulated.connect(Credentials("conformance", inside=True, groups=ADMINISTRATORS))
     namespace = f"conformance-{next(_numbers)}"
     requests = Verbs(simulated.api, namespace)
     yield Subject(cluster, requests, lambda seconds: clock.run(seconds=seconds), namespace)

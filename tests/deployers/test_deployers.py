@@ -215,10 +215,7 @@ def test_an_agent_that_was_killed_and_replaced_still_prunes() -> None:
         world.commit("two", {"a.yaml": book("a"), "b.yaml": book("b")})
         world.run(minutes=2)
         arm, old = world["pull"], world["pull"].deployer
-        arm.deployer = PullDeployer(
-            "pull", source=old.source, cluster=old.cluster, policy=old.policy,
-            journal=old.journal, random=old.random,
-        )  # fmt: skip
+        arm.deployer = PullDeployer(old.context)
         world.commit("one", {"b.yaml": None})
         world.run(minutes=2)
         assert set(live_books(arm)) == {"a"}

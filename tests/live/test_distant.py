@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gitops_lab.deployers.policy import Policy
-from gitops_lab.deployers.pull import NAMESPACE
+from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.journal import Journal
 from gitops_lab.live.distant import Distant
 from gitops_lab.model import Object, ObjectKey, named
@@ -51,11 +51,11 @@ def agent(notes: Any, journal: Journal) -> Distant:
 def test_what_an_agent_applied_is_what_its_inventory_says(notes: Notes, journal: Journal) -> None:
     distant = agent(notes, journal)
     distant.look()
-    assert (distant.applied, distant.outcome) == ("", None)
+    assert (distant.applied, distant.settled) == ("", False)
     notes.kept["pull-inventory"] = {"revision": "main@sha1:1", "inventory": "[]"}
     distant.look()
     assert distant.applied == "main@sha1:1"
-    assert distant.outcome is not None and distant.outcome.revision == "main@sha1:1"
+    assert distant.settled and distant.applied == "main@sha1:1"
     del notes.kept["pull-inventory"]  # somebody deletes it: then nobody knows any more
     distant.look()
     assert distant.applied == ""

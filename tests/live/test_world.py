@@ -24,9 +24,9 @@ import pytest
 
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.daemon import last_line
+from gitops_lab.deployers.deployer import GitAccess
 from gitops_lab.errors import ClusterUnreachable, LabError
 from gitops_lab.live import LiveArm, LiveWorld
-from gitops_lab.live.arm import rights
 from gitops_lab.live.cluster import LiveCluster
 from gitops_lab.live.world import merged
 from gitops_lab.model import named
@@ -446,10 +446,12 @@ def test_what_breaks_in_a_step_is_reported_and_ends_nothing(own: Shell) -> None:
     eventually(lambda: failure not in own("status").stderr)
 
 
-def test_no_deployer_may_change_who_may_do_what() -> None:
+def test_with_rights_for_applications_no_deployer_may_change_who_may_do_what() -> None:
     for arm in ARMS.values():
         user = arm.deployer.credentials.user
-        rules = [rule for obj in rights(arm, user) for rule in obj.get("rules", ())]
+        site = arm.site(user, GitAccess(url="https://git.example/app.git"), rights="application")
+        objects = arm.deployer.needs(site).objects
+        rules = [rule for obj in objects for rule in obj.get("rules", ())]
         groups = {group for rule in rules for group in rule.get("apiGroups", ())}
         assert "apps" in groups
         assert not groups & {"*", "rbac.authorization.k8s.io"}

@@ -18,7 +18,7 @@ from random import Random
 
 from gitops_lab.cluster.simulated import SimulatedCluster
 from gitops_lab.model import Object, ObjectKey
-from gitops_lab.ports import Credentials
+from gitops_lab.ports import ADMINISTRATORS, Credentials
 from kubesim.auth import Authenticator, Authority, Authorizer, Tokens
 from kubesim.auth.kubeconfig import kubeconfig, write
 from kubesim.auth.roles import bootstrap_rbac
@@ -49,7 +49,7 @@ async def serve(name: str, folder: Path, labels: list[dict[str, str]]) -> None:
     task = clock.drive("cluster", simulated.step)
     simulated.on_change(lambda _: clock.wake(task))
     bootstrap_rbac(simulated.api)
-    kubelet = simulated.connect(Credentials("kubelet", inside=True))
+    kubelet = simulated.connect(Credentials("kubelet", inside=True, groups=ADMINISTRATORS))
     for node, ours in zip(kubelet.list("", "Node"), labels, strict=True):
         kubelet.patch(ObjectKey.of(node), {"metadata": {"labels": ours}}, manager="kubelet")
     store = simulated.api.store

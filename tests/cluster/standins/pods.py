@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from gitops_lab.agent.manifests import GIT, IMAGE, WORK
 from gitops_lab.cli import main
 from gitops_lab.cluster.simulated import SimulatedCluster
+from gitops_lab.deployers.workload import GIT, IMAGE, WORK
 from gitops_lab.model import Object, ObjectKey
-from gitops_lab.ports import Credentials
+from gitops_lab.ports import ADMINISTRATORS, Credentials
 from kubesim.auth.kubeconfig import write
 
 IMPORTED = ("gitops_lab.agent.program", "gitops_lab.forge.database", "kubernetes.dynamic")
@@ -43,7 +43,7 @@ class Pods:
     def __init__(
         self, cluster: SimulatedCluster, folder: Path, access: Callable[[str, str], Object]
     ) -> None:
-        self._kubelet = cluster.connect(Credentials("kubelet", inside=True))
+        self._kubelet = cluster.connect(Credentials("kubelet", inside=True, groups=ADMINISTRATORS))
         self._folder, self._access = folder, access
         self._running: dict[str, ForkServerProcess] = {}
         self._ending: list[ForkServerProcess] = []

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from gitops_lab.deployers.pull import NAMESPACE, PullDeployer
+from gitops_lab.cluster.rights import APPLIED, MEMORY, deployer_rights
+from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.deployers.push import PushDeployer
+from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.errors import ApiError
 from kubesim.auth.escalation import EscalationCheck
-from kubesim.auth.grants import APPLIED, MEMORY, deployer_rights
 from kubesim.auth.users import AUTHENTICATED, User, account_groups
 from tests.kubesim.auth.world import World, plain, role, rule
 

@@ -6,9 +6,11 @@ Its Namespace, its ServiceAccount and its roles are those that a pull deployer n
 from __future__ import annotations
 
 import gitops_lab
-from gitops_lab.deployers.policy import Policy
-from gitops_lab.deployers.pull import NAMESPACE
+from gitops_lab.deployers.deployer import Site
 from gitops_lab.model import Object, named
+
+NAMESPACE = "gitops-lab"
+"""Where an agent lives and keeps its memory, if it may use the whole cluster."""
 
 ACCOUNT = "agent"
 """The ServiceAccount that it runs as."""
@@ -26,29 +28,20 @@ USER = 65_532
 """As whom it runs: nobody in particular, but not as root."""
 
 
-def agent(
-    name: str, url: str, policy: Policy, *, username: str, token: str, authority: str
-) -> tuple[Object, Object]:
-    """The Secret and the Deployment of an agent.
-
-    Args:
-        name: its name in the cluster: field manager and owner label.
-        url: the repository's address, as seen from the cluster.
-        policy: what it may do, and when.
-        username: its account at the Git server.
-        token: proves that.
-        authority: the certificate that the Git server's own is signed by, in PEM.
-    """
+def agent(site: Site) -> tuple[Object, Object]:
+    """The Secret and the Deployment of an agent."""
+    name, git = site.name, site.git
+    home = site.namespace or NAMESPACE
     labels = {"app.kubernetes.io/name": "gitops-lab-agent", "app.kubernetes.io/instance": name}
     secret = named(
-        "v1", "Secret", f"{name}-git", NAMESPACE, type="Opaque",
-        stringData={"username": username, "password": token, "ca.crt": authority},
+        "v1", "Secret", f"{name}-git", home, type="Opaque",
+        stringData={"username": git.username, "password": git.token, "ca.crt": git.authority},
     )  # fmt: skip
     container = {
         "name": "agent",
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
-        "args": arguments(name, url, policy),
+        "args": arguments(site),
         "resources": {
             "requests": {"cpu": "50m", "memory": "96Mi"},
             "limits": {"memory": "256Mi"},
@@ -80,7 +73,7 @@ def agent(
         ],
     }
     deployment = named(
-        "apps/v1", "Deployment", name, NAMESPACE,
+        "apps/v1", "Deployment", name, home,
         spec={
             "replicas": 1,
             # Never two at once: the old one ends before the new one begins.
@@ -92,12 +85,15 @@ def agent(
     return secret, deployment
 
 
-def arguments(name: str, url: str, policy: Policy) -> list[str]:
-    """The command line of an agent with this policy."""
+def arguments(site: Site) -> list[str]:
+    """The command line of an agent."""
+    policy = site.policy
     return [
         "agent",
-        f"--name={name}",
-        f"--url={url}",
+        f"--name={site.name}",
+        f"--url={site.git.url}",
+        f"--branch={site.branch}",
+        f"--path={site.path}",
         f"--credentials={GIT}",
         f"--work={WORK}",
         f"--interval={policy.interval:g}",

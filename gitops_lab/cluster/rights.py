@@ -1,22 +1,27 @@
-"""A deployer's rights: what it needs to sync, and nothing else.
+"""What a deployer may do in its cluster.
 
-Push and pull need the same rights in the cluster, apart from two things that follow from what
-they are. A pipeline that keeps no inventory never deletes, so it need not be able to. An agent
-keeps its memory in the cluster, so it must write two ConfigMaps of its own. What differs more is
-where the credentials lie: an agent's never leave the cluster, a pipeline's are in CI, where whoever
-takes them gets everything that is granted here.
+There is one dial, `rights`, with two positions:
 
-Neither may list what others deployed, read logs, exec, or write roles: nobody who syncs needs to.
-So a manifest with a Role in it is refused until somebody with more rights grants the deployer more.
+- `cluster-admin`: everything. Flux and Argo CD are installed like this, and repositories that hold
+  custom resource definitions, roles and bindings need it.
+- `application`: what applications consist of, and nothing else. Push and pull then need the same
+  rights, apart from two things: a pipeline without an inventory never deletes, so it need not be
+  able to; an agent keeps its memory in the cluster, so it writes two ConfigMaps of its own. Neither
+  may read logs, exec, or write roles, so a manifest with a Role in it is refused.
+
+Push and pull may do the same. Where the credentials lie differs: an agent's never leave the
+cluster; a pipeline's are in CI, and whoever takes them can do all that is granted here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kubesim.auth.authorization import GROUP
-from kubesim.auth.users import split_account
-from kubesim.model import Object
+from gitops_lab.model import Object, named
+from gitops_lab.ports import account_of
+
+GROUP = "rbac.authorization.k8s.io"
+"""The API group of roles and bindings."""
 
 APPLIED = {
     "": "configmaps persistentvolumeclaims pods secrets serviceaccounts services",
@@ -32,6 +37,34 @@ MEMORY = ("inventory", "status")
 """What an agent keeps in the cluster: one ConfigMap each, with its name in front."""
 
 
+def cluster_admin(user: str, *, name: str) -> Object:
+    """The binding that allows a user everything.
+
+    Args:
+        user: as whom the API server knows it.
+        name: from which the binding's name is made, for example a deployer's.
+    """
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"gitops-lab:{name}:cluster-admin"},
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [_subject(user)],
+    }
+
+
+def account_objects(user: str, *, namespace_exists: bool = False) -> tuple[Object, ...]:
+    """The Namespace and the ServiceAccount of a user; none if it is no ServiceAccount."""
+    account = account_of(user)
+    if account is None:
+        return ()
+    namespace, name = account
+    serviceaccount = named("v1", "ServiceAccount", name, namespace)
+    if namespace_exists:
+        return (serviceaccount,)
+    return (named("v1", "Namespace", namespace), serviceaccount)
+
+
 def deployer_rights(
     user: str,
     *,
@@ -41,16 +74,16 @@ def deployer_rights(
     memory: str = "",
     creates_namespaces: bool = False,
 ) -> tuple[Object, ...]:
-    """The roles and bindings with which a deployer can work.
+    """The roles and bindings with which a deployer can deploy applications.
 
-    Somebody who may grant all of it has to apply them; the namespaces must exist by then.
+    An administrator has to apply them; the namespaces must exist by then.
 
     Args:
         user: as whom the API server knows the deployer, such as `ci` or
             `system:serviceaccount:gitops-lab:agent`.
         name: the deployer's name in the cluster, from which those of its roles are made.
-        namespaces: where it deploys; None for everywhere, which is what one grants if Git decides
-            which namespaces there are.
+        namespaces: where it deploys; None for everywhere, as is usual if Git decides which
+            namespaces there are.
         prunes: whether it deletes what Git dropped.
         memory: the namespace in which it keeps its own ConfigMaps; empty if it keeps none.
         creates_namespaces: whether Git holds Namespaces, too. They belong to the whole cluster,
@@ -67,7 +100,7 @@ def deployer_rights(
     if memory:
         own = [f"{name}-{each}" for each in MEMORY]
         kept = [
-            _rule("", ["configmaps"], ["create"]),  # nobody can be allowed to create by name
+            _rule("", ["configmaps"], ["create"]),  # RBAC cannot restrict `create` by name
             {**_rule("", ["configmaps"], ["get", "patch"]), "resourceNames": own},
         ]
         objects += _granted(user, f"{role}:memory", memory, kept)
@@ -96,7 +129,7 @@ def _granted(user: str, name: str, namespace: str, rules: list[Object]) -> tuple
 
 
 def _subject(user: str) -> Object:
-    account = split_account(user)
+    account = account_of(user)
     if account is None:
         return {"apiGroup": GROUP, "kind": "User", "name": user}
     return {"kind": "ServiceAccount", "namespace": account[0], "name": account[1]}
