@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine.health import overall
 from gitops_lab.engine.plan import differences
-from gitops_lab.engine.render import render
 from gitops_lab.errors import ApiError, LabError
 from gitops_lab.journal import ActorJournal
-from gitops_lab.model import Manifest, Object, ObjectKey, split_api_version
+from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, split_api_version
 from gitops_lab.ports import Cluster, Source
 
 REVISIONS = 32
@@ -47,10 +45,6 @@ class Deploying(Protocol):
     """What an observer must know of a deployer, wherever that runs."""
 
     @property
-    def policy(self) -> Policy:
-        """What it may do, and when."""
-
-    @property
     def applied(self) -> str:
         """The revision that it applied in full last."""
 
@@ -61,6 +55,9 @@ class Deploying(Protocol):
     @property
     def field_manager(self) -> str:
         """The field manager of what it applies."""
+
+    def desired(self, artifact: Artifact, cluster: Cluster) -> tuple[Manifest, ...]:
+        """The objects that a revision asks for, as the deployer renders them."""
 
     def expected(self, body: Object) -> Object:
         """A desired object as the deployer sends it."""
@@ -102,11 +99,7 @@ class Observer:
         try:
             revision = self.source.head()
             self.head = str(revision)
-            manifests = render(
-                self.source.fetch(revision),
-                namespace=self.deployer.policy.namespace,
-                is_namespaced=self.cluster.is_namespaced,
-            )
+            manifests = self.deployer.desired(self.source.fetch(revision), self.cluster)
         except LabError as error:
             self.fault, self.wanted[self.head] = str(error), self.wanted[before]
             return

@@ -10,6 +10,7 @@ with Sandbox("push-on-commit", "pull+self-heal", seed=1) as world:
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,6 @@ from gitops_lab.deployers.deployer import RIGHTS, Context, Deployer, GitAccess, 
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.deployers.push import PushDeployer
-from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.forge import Forge, ForgeGit, GitSource, Repository
 from gitops_lab.journal import Journal, sync_in_words
@@ -35,6 +35,9 @@ from kubesim.controllers.images import Catalogue
 OBSERVER = Credentials("observer", inside=True, groups=ADMINISTRATORS)
 LEARNER = Credentials("learner", inside=False, groups=ADMINISTRATORS)
 BRANCH = "main"
+LONGEST = 40
+"""How long the name of a deployer in its cluster may be: its objects' names add to it."""
+
 URL = "https://git.gitops-lab.example/app.git"
 """The repository's address in a world without network."""
 
@@ -60,7 +63,7 @@ class ArmDescription:
     @property
     def identity(self) -> str:
         """The deployer's name in its cluster: what a label and an object's name may be."""
-        return self.name.replace("+", "-")
+        return re.sub("[^a-z0-9]+", "-", self.name.lower()).strip("-")[:LONGEST].strip("-")
 
     def site(self, user: str, git: GitAccess, *, rights: str, namespace: str = "") -> Site:
         """Where its deployer is going to work; see `Site`."""
@@ -225,9 +228,8 @@ class Arm:
     def _changed(self, key: ObjectKey) -> None:
         self.world.clock.wake(self._cluster_task)
         self.observer.changed(key)
-        if (key.group, key.kind) in self.needs.watches and not self.down:
-            if self.deployer.changed(key):
-                self.world.clock.wake(self._task)
+        if self.needs.hears_of(key) and not self.down and self.deployer.changed(key):
+            self.world.clock.wake(self._task)
 
 
 class Sandbox:
@@ -356,11 +358,7 @@ class Sandbox:
         """The objects that the branch's newest revision asks for."""
         arm = next(iter(self.arms.values()))
         source = arm.deployer.source
-        return render(
-            source.fetch(source.head()),
-            namespace=arm.deployer.policy.namespace,
-            is_namespaced=arm.kubectl.is_namespaced,
-        )
+        return arm.deployer.desired(source.fetch(source.head()), arm.kubectl)
 
     def chapter(self, title: str) -> None:
         """Begin a chapter of the story; measurements are told by chapter."""
@@ -424,11 +422,18 @@ def described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:
                 raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(ARMS)}")
             arm = ARMS[arm]
         chosen.append(arm)
-    names = [arm.name for arm in chosen]
-    for name in names:
-        if names.count(name) > 1:
+    names: dict[str, str] = {}
+    for arm in chosen:
+        if not arm.identity:
             raise UsageError(
-                f"the arm {name!r} stands there twice", fix="give each a name of its own"
+                f"{arm.name!r} is no name of an arm", fix="use letters and digits, such as pull-2"
+            )
+        other = names.setdefault(arm.identity, arm.name)
+        if other is not arm.name or sum(each.name == other for each in chosen) > 1:
+            raise UsageError(
+                f"two arms have the name {arm.identity!r} in their clusters: {other!r} and "
+                f"{arm.name!r}",
+                fix="give each a name of its own",
             )
     return chosen
 

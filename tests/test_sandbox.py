@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,10 @@ def test_replace_edits_a_file_and_refuses_to_change_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("arms", "text"),
-    [(("psuh",), "Choose from push-on-commit"), (("pull", "pull"), "stands there twice")],
+    [
+        (("psuh",), "Choose from push-on-commit"),
+        (("pull", "pull"), "two arms have the name 'pull'"),
+    ],
 )
 def test_a_wrong_description_is_refused(arms: tuple[str, ...], text: str) -> None:
     with pytest.raises(UsageError, match=text):
@@ -214,3 +218,18 @@ def test_rights_for_applications_refuse_a_commit_that_makes_an_administrator(arm
 def test_rights_that_do_not_exist_are_refused() -> None:
     with pytest.raises(UsageError, match="there are no rights 'root'"):
         Sandbox("pull", rights="root")
+
+
+def test_any_name_of_an_arm_becomes_a_name_that_kubernetes_allows() -> None:
+    arm = replace(ARMS["pull"], name="Pull, every 10 min")
+    with Sandbox(arm) as world:
+        world.commit("one", {"book.yaml": BOOK})
+        world.run(minutes=3)
+        assert "in sync" in world.status()
+        live = world[arm.name].get("ConfigMap/book")
+        assert (
+            live is not None
+            and live["metadata"]["labels"]["gitops-lab/owner"] == "pull-every-10-min"
+        )
+    with pytest.raises(UsageError, match="no name of an arm"):
+        Sandbox(replace(ARMS["pull"], name="++"))

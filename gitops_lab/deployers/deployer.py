@@ -9,8 +9,8 @@ A deployer is a class that says what it needs (`Deployer.needs`) and does its wo
 3. It calls `step(now)` at once, and then whenever the last answer said. Between two steps, it may
    call `notify(revision)` (a push) and `changed(key)` (a live object of a kind in `watches`
    changed). If one of them returns True, `step` is called again as soon as possible.
-4. Its watcher compares live state with Git. It reads `applied` and `settled`, and asks `expected`
-   and `owns`, because each deployer marks its objects in a way of its own.
+4. Its watcher compares live state with Git. It reads `applied` and `settled`, and asks `desired`,
+   `expected` and `owns`, because each deployer renders and marks its objects in a way of its own.
 
 All calls come from one thread at a time. A deployer never reads the time, sleeps, draws an
 unseeded number, starts a thread or opens a socket. The context holds connections that do.
@@ -35,8 +35,9 @@ from typing import ClassVar
 
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine.plan import OWNER_LABEL, stamped
+from gitops_lab.engine.render import render
 from gitops_lab.journal import ActorJournal
-from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster, Credentials, Git, Source, Statuses
 
 RIGHTS = ("cluster-admin", "application")
@@ -45,6 +46,10 @@ RIGHTS = ("cluster-admin", "application")
 - `cluster-admin`: everything, as Flux and Argo CD may by default.
 - `application`: only what ordinary applications consist of; no roles and no definitions.
 """
+
+
+EVERYTHING: frozenset[tuple[str, str]] = frozenset({("*", "*")})
+"""What a deployer watches that keeps a cache of its whole cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +104,8 @@ class Needs:
         workload: applied as well where deployers run in pods: the Deployments of its controllers.
         controllers: the names of these Deployments.
         home: the namespace that it lives in and keeps its memory in; empty if it lives outside.
-        watches: group and kind of the objects that `changed` shall be called for.
+        watches: group and kind of the objects that `changed` shall be called for; `EVERYTHING` for
+            all objects.
     """
 
     objects: tuple[Object, ...] = ()
@@ -107,6 +113,10 @@ class Needs:
     controllers: tuple[str, ...] = ()
     home: str = ""
     watches: frozenset[tuple[str, str]] = frozenset()
+
+    def hears_of(self, key: ObjectKey) -> bool:
+        """Whether the deployer wants to hear of a changed object."""
+        return self.watches is EVERYTHING or (key.group, key.kind) in self.watches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +214,20 @@ class Deployer(ABC):
     def expected(self, body: Object) -> Object:
         """A desired object as this deployer sends it: with its labels and annotations."""
         return stamped(body, self.name)
+
+    def desired(self, artifact: Artifact, cluster: Cluster) -> tuple[Manifest, ...]:
+        """The objects that a revision asks for, as this deployer renders them.
+
+        Args:
+            artifact: the files of its own source's folder.
+            cluster: tells which kinds live in namespaces.
+
+        Raises:
+            RenderError: the files are not a set of Kubernetes objects.
+        """
+        return render(
+            artifact, namespace=self.policy.namespace, is_namespaced=cluster.is_namespaced
+        )
 
     def owns(self, live: Object) -> bool:
         """Whether a live object bears this deployer's mark."""

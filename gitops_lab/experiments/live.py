@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.experiments.shop_image import shop
 from gitops_lab.experiments.story import SETTLING, SHOP, Story, read_folder, versions
@@ -56,11 +55,9 @@ class Scene:
     def desired(self) -> tuple[Manifest, ...]:
         """The objects that the branch's newest revision asks for."""
         arm = next(iter(self.arms.values()))
-        return render(
-            self._source.fetch(self._source.head()),
-            namespace=arm.policy.namespace,
-            is_namespaced=arm.hand.is_namespaced,
-        )
+        artifact = self._source.fetch(self._source.head())
+        found: tuple[Manifest, ...] = arm.deployer.desired(artifact, arm.hand)
+        return found
 
     def drift(self, key: ObjectKey, patch: Mapping[str, Any], *arms: str) -> None:
         """Edit a live object by hand, past Git, in these arms or in all."""

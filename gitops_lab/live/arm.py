@@ -281,7 +281,7 @@ class LiveArm:
         self.world.clock.wake(self._cluster_task)
         if self.inside and key.kind == "Pod" and key.namespace == self.needs.home:
             self.host.wake()
-        if (key.group, key.kind) in self.needs.watches:
+        if self.needs.hears_of(key):
             self.host.changed(key)
         self.observer.changed(key)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.engine.plan import OWNER_LABEL, stamped
+from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.journal import ActorJournal
-from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster
 
 
@@ -51,6 +52,12 @@ class Distant:
     def field_manager(self) -> str:
         """The field manager of what it applies."""
         return self.name
+
+    def desired(self, artifact: Artifact, cluster: Cluster) -> tuple[Manifest, ...]:
+        """The objects that a revision asks for."""
+        return render(
+            artifact, namespace=self.policy.namespace, is_namespaced=cluster.is_namespaced
+        )
 
     def expected(self, body: Object) -> Object:
         """A desired object as it sends it."""

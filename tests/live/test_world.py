@@ -342,7 +342,7 @@ def test_a_reset_keeps_the_arms_and_nothing_else(own: Shell) -> None:
 def test_a_wrong_arm_or_speed_leaves_nothing_behind(own: Shell) -> None:
     for arguments, text in (
         (("--arms", "psuh"), "there is no arm 'psuh'"),
-        (("--arms", "pull,pull"), "stands there twice"),
+        (("--arms", "pull,pull"), "two arms have the name 'pull'"),
         (("--speed", "0"), "time cannot run"),
     ):
         done = own("up", *arguments)
