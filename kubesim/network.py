@@ -223,7 +223,7 @@ def _named(name: str, destination: Peer, protocol: str) -> set[int]:
     spec = destination.pod["spec"] if destination.pod else {}
     return {
         port["containerPort"]
-        for container in (*spec.get("containers", ()), *(spec.get("initContainers") or ()))
+        for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
         for port in container.get("ports") or ()
         if port.get("name") == name and port.get("protocol", "TCP") == protocol
     }

@@ -11,7 +11,8 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -19,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from kubesim import quantity
+from kubesim import field_kinds, quantity
 from kubesim.errors import ApiError
 from kubesim.model import Object, join_api_version
 
@@ -122,6 +123,11 @@ class Node:
         return self._fields
 
     @property
+    def zeros(self) -> Zeros:
+        """What becomes of the fields of a struct that are zero."""
+        return self._schemas.zeros(self) if self.definition else _KEEP_ALL
+
+    @property
     def item(self) -> Node | None:
         """What a map's values or a list's items are; None for anything else."""
         if self._item is None and self.kind in ("map", "list"):
@@ -197,6 +203,34 @@ def _shape(schema: Mapping[str, Any]) -> tuple[str, str, str]:
     return "scalar", type_, schema.get("format", "")
 
 
+@dataclass(frozen=True, slots=True)
+class Zeros:
+    """What becomes of the fields of a struct that are zero, as its Go type has it.
+
+    Args:
+        dropped: the fields that are left out.
+        written: the fields that are always there, by the value that they have then.
+    """
+
+    dropped: frozenset[str] = frozenset()
+    written: Mapping[str, Any] = field(default_factory=dict)
+
+
+_KEEP_ALL = Zeros()
+"""Of a custom kind: its objects are no Go structs."""
+
+
+def _zero(node: Node) -> Any:
+    """What a field that is always written has if it was not sent."""
+    match node.kind:
+        case "struct":
+            return dict(node.zeros.written)
+        case "scalar":
+            zero: dict[str, Any] = {"string": "", "boolean": False, "quantity": "0"}
+            return zero.get(node.type, None if node.type == "date-time" else 0)
+    return None
+
+
 class Schemas:
     """A set of definitions, and the kinds among them.
 
@@ -208,6 +242,7 @@ class Schemas:
         self.definitions = definitions
         self._nodes: dict[str, Node] = {}
         self._fields: dict[str, Mapping[str, Node]] = {}
+        self._zeros: dict[str, Zeros] = {}
 
     @cached_property
     def _kinds(self) -> Mapping[tuple[str, str], tuple[str, str, str, str]]:
@@ -249,6 +284,38 @@ class Schemas:
             if definition:
                 self._fields[definition] = fields
         return fields
+
+    def zeros(self, struct: Node) -> Zeros:
+        """What becomes of the zero fields of a struct, found out once for each definition."""
+        zeros = self._zeros.get(struct.definition)
+        if zeros is None:
+            zeros = self._zeros[struct.definition] = _zeros(struct)
+        return zeros
+
+
+def _zeros(struct: Node) -> Zeros:
+    """The rule of `field_kinds`, for every field of a struct."""
+    marks, required = field_kinds.marks(struct.definition), struct.required
+    dropped: set[str] = set()
+    written: dict[str, Any] = {}
+    for name, node in struct.fields.items():
+        mark = marks.get(name, "")
+        is_written = (name in required and "~" not in mark) or "!" in mark
+        if "*" in mark:
+            if "!" in mark:
+                written[name] = None
+        elif "0" in mark:
+            dropped.add(name)
+        elif is_written or node.kind == "struct" or node.type in _STRUCTS:
+            if node.kind != "any":
+                written[name] = _zero(node)
+        else:
+            dropped.add(name)
+    return Zeros(frozenset(dropped), written)
+
+
+_STRUCTS = ("date-time", "int-or-string", "quantity")
+"""Scalars that are structs in Go, and so never empty to `omitempty`."""
 
 
 @cache
@@ -294,6 +361,8 @@ class Findings:
     """Values of the wrong type."""
     missing: list[Fault] = field(default_factory=list)
     """Required fields that are not there."""
+    as_sent: bool = False
+    """Whether zero values are to stay as they were sent."""
 
     @property
     def warnings(self) -> list[str]:
@@ -309,23 +378,32 @@ def check(obj: Object, node: Node) -> Findings:
     return decode(obj, node)[1]
 
 
-def prune(obj: Object, node: Node) -> Object:
-    """The object without the fields its type does not have; see `decode`."""
-    return decode(obj, node)[0]
-
-
-def decode(obj: Object, node: Node) -> tuple[Object, Findings]:
+def decode(
+    obj: Object, node: Node, *, known: Mapping[str, Any] | None = None, as_sent: bool = False
+) -> tuple[Object, Findings]:
     """An object as the API server's decoder leaves it, and what the decoder has to say.
 
     Unknown fields are dropped, null means absent, quantities and times take their canonical
-    spelling (`cpu: 1` becomes `"1"`). Values of the wrong type stay as they are. An object that
-    is decoded already is shared, not copied.
+    spelling (`cpu: 1` becomes `"1"`), and zero values go or come as the Go types have it (see
+    `field_kinds`). Values of the wrong type stay as they are. An object that is decoded already is
+    shared, not copied.
+
+    Args:
+        obj: the object.
+        node: its type.
+        known: an object that was decoded before; a field that is the same there is not looked at.
+        as_sent: leave zero values alone, as in an apply configuration, where they are stated.
 
     Source: sigs.k8s.io/json, strict mode, and the UnmarshalJSON methods of apimachinery.
     """
-    findings = Findings()
-    return cast(Object, _decode(obj, node, None, findings)), findings
+    findings = Findings(as_sent=as_sent)
+    if known is None or type(obj) is not dict:
+        return cast(Object, _decode(obj, node, None, findings)), findings
+    shared = {key for key, value in obj.items() if key in known and value is known[key]}
+    return _struct(obj, node, None, findings, shared), findings
 
+
+_COUNTABLE = ("list", "map")
 
 # Where a walk is: the place above, a field's name or a list's index, and the struct it is in.
 _At = tuple[Any, str | int, Node | None] | None
@@ -382,26 +460,39 @@ def _inner(value: Any, item: Node, at: _At, findings: Findings) -> Any:
             "int-or-string": 0,
             "quantity": "0",
         }.get(item.type, "" if item.type == "string" else None)
-    return {"struct": {}, "map": {}, "list": []}.get(item.kind)
+    empty: Any = {"struct": {}, "map": {}, "list": []}.get(item.kind)
+    return _decode(empty, item, at, findings) if item.kind == "struct" else empty
 
 
-def _struct(value: dict[str, Any], node: Node, at: _At, findings: Findings) -> dict[str, Any]:
-    fields = node.fields
+def _struct(
+    value: dict[str, Any],
+    node: Node,
+    at: _At,
+    findings: Findings,
+    shared: Set[str] = frozenset(),
+) -> dict[str, Any]:
+    fields, zeros = node.fields, _KEEP_ALL if findings.as_sent else node.zeros
+    dropped, written = zeros.dropped, zeros.written
     changed = None
     for name, inner in value.items():
         child = fields.get(name)
-        if child is None and node.open:
+        if (child is None and node.open) or name in shared:
             continue
-        if child is None or inner is None:
-            if child is None:
-                findings.unknown.append(_path((at, name, node)))
+        if child is None:
+            findings.unknown.append(_path((at, name, node)))
+            new = None
+        elif inner is None or (child.type == "string" and type(inner) is str and not child.format):
+            new = inner  # most of what a body holds
+        else:
+            new = _decode(inner, child, (at, name, node), findings)
+        if new is None and written.get(name, 0) is None:
+            continue  # null already, as it is to be
+        if new is None or (
+            not new and (name in dropped or (type(new) is list and name in written))
+        ):
             changed = dict(value) if changed is None else changed
             del changed[name]
-            continue
-        if child.type == "string" and type(inner) is str and not child.format:
-            continue  # most of what a body holds
-        new = _decode(inner, child, (at, name, node), findings)
-        if new is not inner:
+        elif new is not inner:
             changed = dict(value) if changed is None else changed
             changed[name] = new
     value = value if changed is None else changed
@@ -409,6 +500,10 @@ def _struct(value: dict[str, Any], node: Node, at: _At, findings: Findings) -> d
         if name not in value:
             message = f"Required value: {_path((at, name, node))}"
             findings.missing.append(Fault(_path((at, name, node)), "FieldValueRequired", message))
+    for name, zero in written.items():
+        if name not in value:
+            value = changed = dict(value) if changed is None else changed
+            value[name] = deepcopy(zero) if type(zero) is dict else zero
     return value
 
 

@@ -1,8 +1,8 @@
 """API defaulting: what an object says where its author said nothing.
 
 Source: pkg/apis/*/v1/defaults.go and the `+default` marks in k8s.io/api, Kubernetes 1.37, with its
-default feature gates. Fields that the real server always writes, empty or zero (`resources: {}`,
-`replicas: 0` in a status), are written here too, since people and tools see them.
+default feature gates. Fields that are always written, empty or zero (`resources: {}`, `replicas: 0`
+in a status), are no defaults: the decoder puts them there (see `field_kinds`).
 
 Defaults are the reason why a GitOps tool cannot compare Git with the cluster field by field: half
 of what the cluster holds never stood in Git.
@@ -23,6 +23,7 @@ from kubesim.admission.fill import (
     drop,
     each,
     fill,
+    fill_zero,
     in_spec,
     put,
     with_status,
@@ -48,8 +49,6 @@ def default(obj: Object, resource: Resource, *, old: Object | None = None) -> Ob
     if resource.schema is not None:
         return cast(Object, structural.defaulted(obj, resource.schema))
     kind = resource.api_version, resource.kind
-    if "spec" not in obj and "spec" in resource.node.fields:
-        obj = {**obj, "spec": {}}  # in Go a struct that nobody mentions is an empty one
     if old is None:
         first = ON_CREATE.get(kind)
         if first is not None:
@@ -167,7 +166,7 @@ def _client(config: Object) -> Object:
 
 
 def _webhook(**more: str) -> Rule:
-    usual = {**_MATCH, "failurePolicy": "Fail", "timeoutSeconds": 30, **more}
+    usual = {**_MATCH, "failurePolicy": "Fail", "timeoutSeconds": 10, **more}
 
     def rule(webhook: Object) -> Object:
         webhook = fill(webhook, usual)
@@ -250,16 +249,13 @@ RULES: dict[Kind, Rule] = {
     ("v1", "PersistentVolumeClaim"): chain(
         in_spec(volume_claim_spec), with_status(phase="Pending")
     ),
-    ("v1", "ResourceQuota"): with_status(),
     ("v1", "Secret"): _secret,
     (_REGISTRATION, "MutatingAdmissionPolicy"): in_spec(_admission_policy_spec),
     (_REGISTRATION, "MutatingAdmissionPolicyBinding"): in_spec(_admission_binding_spec),
     (_REGISTRATION, "MutatingWebhookConfiguration"): lambda obj: each(
         obj, "webhooks", _webhook(reinvocationPolicy="Never")
     ),
-    (_REGISTRATION, "ValidatingAdmissionPolicy"): chain(
-        in_spec(_admission_policy_spec), with_status()
-    ),
+    (_REGISTRATION, "ValidatingAdmissionPolicy"): in_spec(_admission_policy_spec),
     (_REGISTRATION, "ValidatingAdmissionPolicyBinding"): in_spec(_admission_binding_spec),
     (_REGISTRATION, "ValidatingWebhookConfiguration"): lambda obj: each(
         obj, "webhooks", _webhook()
@@ -267,21 +263,17 @@ RULES: dict[Kind, Rule] = {
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): in_spec(_crd_spec),
     ("apiregistration.k8s.io/v1", "APIService"): in_spec(_client),
     ("discovery.k8s.io/v1", "EndpointSlice"): _endpoint_slice,
-    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): chain(
-        in_spec(by({"matchingPrecedence": 1000})), with_status()
+    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema"): in_spec(
+        lambda spec: fill_zero(spec, {"matchingPrecedence": 1000})
     ),
-    ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration"): chain(
-        in_spec(_priority_level_spec), with_status()
+    ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration"): in_spec(
+        _priority_level_spec
     ),
-    ("networking.k8s.io/v1", "Ingress"): with_status(loadBalancer={}),
     ("networking.k8s.io/v1", "IngressClass"): in_spec(_ingress_class_spec),
     ("networking.k8s.io/v1", "NetworkPolicy"): in_spec(_network_policy_spec),
-    ("policy/v1", "PodDisruptionBudget"): with_status(
-        disruptionsAllowed=0, currentHealthy=0, desiredHealthy=0, expectedPods=0
-    ),
     (f"{_RBAC}/v1", "ClusterRoleBinding"): _binding,
     (f"{_RBAC}/v1", "RoleBinding"): _binding,
-    ("resource.k8s.io/v1", "ResourceClaim"): chain(in_spec(_claim_devices), with_status()),
+    ("resource.k8s.io/v1", "ResourceClaim"): in_spec(_claim_devices),
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): in_spec(
         lambda spec: within(spec, "spec", _claim_devices)
     ),

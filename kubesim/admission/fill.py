@@ -98,7 +98,7 @@ def chain(*rules: Rule) -> Rule:
     return apply
 
 
-def with_status(**zeros: Any) -> Rule:
-    """The rule that writes a status, with the counters that are written even if they are zero."""
-    rule = by(zeros)
+def with_status(**first: Any) -> Rule:
+    """The rule for the first status of an object."""
+    rule = by(first)
     return lambda obj: always(obj, "status", rule)

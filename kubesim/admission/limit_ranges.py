@@ -77,7 +77,7 @@ def _filled(pod: Object, limit_range: Object) -> Object:
     notes: list[str] = []
     spec = dict(pod["spec"])
     for kind, called in _KINDS.items():
-        if kind in spec:
+        if spec.get(kind):
             spec[kind] = [
                 _filled_container(container, requests, limits, called, notes)
                 for container in spec[kind]

@@ -33,7 +33,6 @@ _POD_SPEC = {
     "schedulerName": "default-scheduler",
 }
 _CONTAINER = {
-    "resources": {},
     "terminationMessagePath": "/dev/termination-log",
     "terminationMessagePolicy": "File",
 }
@@ -203,7 +202,7 @@ def qos_class(spec: Object) -> str:
 
     Source: pkg/apis/core/v1/helper/qos; only cpu and memory count.
     """
-    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
+    containers = [*(spec.get("containers") or ()), *spec.get("initContainers", ())]
     asked: list[dict[str, Any]] = [
         {
             kind: {

@@ -11,13 +11,11 @@ from kubesim.admission.fill import (
     Rule,
     always,
     by,
-    chain,
     drop,
     each,
     fill,
     fill_zero,
     in_spec,
-    with_status,
 )
 from kubesim.model import Object
 
@@ -139,12 +137,12 @@ def carry_over(service: Object, old: Object) -> Object:
 
 
 def _node_ports(spec: Object) -> set[int]:
-    return {port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")}
+    return {port["nodePort"] for port in (spec.get("ports") or ()) if port.get("nodePort")}
 
 
 def _keep_node_ports(spec: Object, was: Object) -> Object:
     """Node ports are known by the names of their ports; one that is in use already is not kept."""
-    given = {port.get("name", ""): port.get("nodePort") for port in was.get("ports", ())}
+    given = {port.get("name", ""): port.get("nodePort") for port in (was.get("ports") or ())}
     taken = _node_ports(spec)
 
     def keep(port: Object) -> Object:
@@ -164,6 +162,6 @@ def _drop_node_ports(spec: Object, was: Object) -> Object:
 
 
 RULES: dict[Kind, Rule] = {
-    SERVICE: chain(in_spec(_service_spec), with_status(loadBalancer={})),
+    SERVICE: in_spec(_service_spec),
 }
 """What is filled in, by API version and kind."""

@@ -83,7 +83,7 @@ def missing(pod: Object, names: Iterable[str]) -> str:
     spec = pod["spec"]
     whole = _compute({}, spec)
     silent: dict[str, list[str]] = {}
-    for container in (*spec.get("containers", ()), *(spec.get("initContainers") or ())):
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
         said = _compute(whole, container)
         for name in sorted(set(names) & set(_DEMANDED)):
             if name not in said:

@@ -59,7 +59,7 @@ def _daemon_set_spec(spec: Object) -> Object:
 
 
 def _replica_set_spec(spec: Object) -> Object:
-    return always(fill(spec, {"replicas": 1}), "template", pod_template)
+    return within(fill(spec, {"replicas": 1}), "template", pod_template)
 
 
 def _stateful_set_strategy(own: Object) -> Object:
@@ -229,28 +229,15 @@ def _labels(obj: Object, labels: Object) -> Object:
 RULES: dict[Kind, Rule] = {
     ("v1", "Pod"): pod,
     ("v1", "PodTemplate"): lambda obj: always(obj, "template", pod_template),
-    ("v1", "ReplicationController"): chain(
-        _replication_controller, in_spec(_replica_set_spec), with_status(replicas=0)
-    ),
-    ("apps/v1", "DaemonSet"): chain(
-        in_spec(_daemon_set_spec),
-        with_status(
-            currentNumberScheduled=0, numberMisscheduled=0, desiredNumberScheduled=0, numberReady=0
-        ),
-    ),
-    ("apps/v1", "Deployment"): chain(in_spec(_deployment_spec), with_status()),
-    ("apps/v1", "ReplicaSet"): chain(in_spec(_replica_set_spec), with_status(replicas=0)),
-    ("apps/v1", "StatefulSet"): chain(
-        in_spec(_stateful_set_spec), with_status(replicas=0, availableReplicas=0)
-    ),
-    ("autoscaling/v1", "HorizontalPodAutoscaler"): chain(
-        _autoscaler_v1, with_status(currentReplicas=0, desiredReplicas=0)
-    ),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"): chain(
-        in_spec(_autoscaler_spec), with_status(desiredReplicas=0)
-    ),
-    ("batch/v1", "CronJob"): chain(in_spec(_cron_job_spec), with_status()),
-    ("batch/v1", "Job"): chain(_job_labels, in_spec(_job_spec), with_status()),
+    ("v1", "ReplicationController"): chain(_replication_controller, in_spec(_replica_set_spec)),
+    ("apps/v1", "DaemonSet"): in_spec(_daemon_set_spec),
+    ("apps/v1", "Deployment"): in_spec(_deployment_spec),
+    ("apps/v1", "ReplicaSet"): in_spec(_replica_set_spec),
+    ("apps/v1", "StatefulSet"): in_spec(_stateful_set_spec),
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): _autoscaler_v1,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): in_spec(_autoscaler_spec),
+    ("batch/v1", "CronJob"): in_spec(_cron_job_spec),
+    ("batch/v1", "Job"): chain(_job_labels, in_spec(_job_spec)),
 }
 """What is filled in, by API version and kind."""
 

@@ -122,27 +122,32 @@ def canonical(config: Object, resource: Resource) -> tuple[Object, ApiError | No
         The configuration, unchanged if anything is wrong with it, and the decoder's refusal of a
         value, for which server-side apply may have words of its own.
     """
-    obj, unknown, wrong = _decode(config, resource, None)
+    obj, unknown, wrong = _decode(config, resource, None, as_sent=True)
     refusal = _refusal(resource, wrong[0], None) if wrong else None
     return (config if unknown or wrong else obj), refusal
 
 
+def settled(obj: Object, resource: Resource) -> Object:
+    """An object that was made of others, with its zero values as the server stores them."""
+    return obj if resource.is_custom else decode(obj, resource.node)[0]
+
+
 def _decode(
-    body: Object, resource: Resource, known: Object | None
+    body: Object, resource: Resource, known: Object | None, *, as_sent: bool = False
 ) -> tuple[Object, list[str], list[str]]:
     """The object, what is said of its unknown fields, and what of its values of the wrong type."""
-    fresh = body
-    if known is not None:
-        fresh = {key: value for key, value in body.items() if value is not known.get(key)}
-    if resource.is_custom:
-        obj, findings = structural.decoded(fresh, resource.node)
+    if not resource.is_custom:
+        obj, findings = decode(body, resource.node, known=known, as_sent=as_sent)
     else:
-        obj, findings = decode(fresh, resource.node)
-    if obj is fresh:
-        obj = body
-    elif fresh is not body:
-        kept = (key for key in body if key in obj or key not in fresh)
-        obj = {key: obj[key] if key in fresh else body[key] for key in kept}
+        fresh = {
+            key: value for key, value in body.items() if not known or value is not known.get(key)
+        }
+        obj, findings = structural.decoded(fresh, resource.node)
+        if obj is fresh:
+            obj = body
+        else:
+            kept = (key for key in body if key in obj or key not in fresh)
+            obj = {key: obj[key] if key in fresh else body[key] for key in kept}
     return obj, findings.warnings, [fault.message for fault in findings.invalid]
 
 

@@ -6,6 +6,7 @@ Source: the `PrepareForCreate` and `PrepareForUpdate` of the registry strategies
 
 from __future__ import annotations
 
+from copy import deepcopy
 from random import Random
 
 from kubesim.api.definitions import is_definition, with_stored_version
@@ -123,6 +124,8 @@ def before_create(obj: Object, resource: Resource, key: Key, *, now: str, uid: s
     obj = {**obj, "metadata": metadata}
     if has_status(resource) and (resource.group, resource.plural) not in _KEPT_ON_CREATE:
         obj.pop("status", None)
+        if "status" in resource.node.zeros.written:
+            obj["status"] = deepcopy(resource.node.zeros.written["status"])
     return with_stored_version(obj) if is_definition(key) else obj
 
 

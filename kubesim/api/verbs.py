@@ -533,6 +533,7 @@ class Api:
         convert = conversion(resource)
         if convert:
             obj = convert.store(default(obj, resource, old=_served(resource, old)))
+            obj = decoding.settled(obj, self._writing.stored(resource))
         new = self._writing.replace(resource, key, old, obj, subresource, options)
         return _served(resource, new)
 
@@ -568,6 +569,8 @@ class Api:
         )
         if fault is not None:
             raise fault
+        if merged is not old:
+            merged = decoding.settled(merged, stored)
         merged = lastapplied.updated(merged, sent, options.field_manager)
         if merged is old:
             return old

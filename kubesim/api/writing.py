@@ -15,6 +15,7 @@ from kubesim.admission import default
 from kubesim.admission.validation import validate
 from kubesim.api import (
     addresses,
+    decoding,
     deletion,
     plugins,
     policies,
@@ -110,7 +111,7 @@ class Writing:
             obj = signing.requested(obj, options)
         obj = default(obj, resource)
         if convert:
-            obj = default(convert.store(obj), stored)
+            obj = default(decoding.settled(convert.store(obj), stored), stored)
         if not owned:
             obj = self._tracked(None, obj, resource, "", options)
         # What the server adds from here on belongs to nobody.

@@ -186,7 +186,8 @@ def _timed(
 ) -> Condition:
     is_same = old is not None and old.get("status") == new["status"]
     since = old.get("lastTransitionTime") if old is not None and is_same else None
-    return {**new, **observed, "lastTransitionTime": since or timestamp(now)}
+    times = {"lastProbeTime": None, "lastTransitionTime": since or timestamp(now)}
+    return {**new, **observed, **times}
 
 
 def _container_status(container: Container) -> dict[str, Any]:

@@ -148,6 +148,7 @@ class Scheduler(Controller):
             "status": "False",
             "reason": "Unschedulable",
             "message": message,
+            "lastProbeTime": None,
             "lastTransitionTime": at,
         }
         generation = pod["metadata"].get("generation")

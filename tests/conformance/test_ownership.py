@@ -248,15 +248,15 @@ def spec_of(live: Object) -> Any:
 
 
 def test_a_set_is_shared_item_by_item(subject: Subject) -> None:
-    one = book()
-    one["metadata"]["finalizers"] = ["example.com/a"]
-    two = book()
-    two["metadata"]["finalizers"] = ["example.com/b"]
-    subject.apply(one, manager="one")
-    live = subject.apply(two, manager="two", force=False)
+    def held(*finalizers: str) -> Object:
+        obj = named("v1", "ConfigMap", "book")
+        return {**obj, "metadata": {**obj["metadata"], "finalizers": list(finalizers)}}
+
+    subject.apply(held("example.com/a"), manager="one")
+    live = subject.apply(held("example.com/b"), manager="two", force=False)
     assert live["metadata"]["finalizers"] == ["example.com/a", "example.com/b"]
-    assert subject.apply(book(), manager="one")["metadata"]["finalizers"] == ["example.com/b"]
-    subject.apply(book(), manager="two")
+    assert subject.apply(held(), manager="one")["metadata"]["finalizers"] == ["example.com/b"]
+    subject.apply(held(), manager="two")
 
 
 def test_an_atomic_list_has_one_owner(subject: Subject) -> None:

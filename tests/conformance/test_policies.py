@@ -174,7 +174,7 @@ def bounds(subject: Subject) -> Iterator[Callable[..., Object]]:
     key = ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", "", name)
 
     def is_served() -> bool:
-        conditions = subject.get(key).get("status", {}).get("conditions", [])
+        conditions = subject.get(key)["status"]["conditions"] or []
         return any((c["type"], c["status"]) == ("Established", "True") for c in conditions)
 
     def make(**spec: Any) -> Object:

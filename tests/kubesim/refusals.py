@@ -13,6 +13,7 @@ from gitops_lab.model import Object, copied
 from kubesim.admission import default
 from kubesim.admission.validation import validate
 from kubesim.resources import Registry, Resource
+from kubesim.schema import decode
 
 REGISTRY = Registry.builtin()
 GONE = object()
@@ -309,7 +310,7 @@ def _accepted() -> dict[str, Object]:
         resource = resource_of(manifest)
         place = {"namespace": "shop"} if resource.namespaced else {}
         manifest["metadata"] = {"name": "web", **place, **manifest.get("metadata", {})}
-        found[resource.kind] = default(manifest, resource)
+        found[resource.kind] = default(decode(manifest, resource.node)[0], resource)
     return found
 
 

@@ -16,7 +16,6 @@ from kubesim.schema import (
     builtin,
     check,
     decode,
-    prune,
 )
 
 
@@ -37,7 +36,7 @@ CONTAINERS = "spec.template.spec.containers"
 
 
 def deployment(container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    own = {"name": "web", "image": "shop:1", **(container or {})}
+    own = {"name": "web", "image": "shop:1", "resources": {}, **(container or {})}
     labels = {"app": "web"}
     return {
         "apiVersion": "apps/v1",
@@ -46,8 +45,10 @@ def deployment(container: dict[str, Any] | None = None, **spec: Any) -> dict[str
         "spec": {
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [own]}},
+            "strategy": {},
             **spec,
         },
+        "status": {},
     }
 
 
@@ -182,7 +183,7 @@ def test_unknown_fields_are_named_in_the_words_of_the_strict_decoder() -> None:
 def test_unknown_fields_are_pruned_and_the_rest_is_shared() -> None:
     obj = deployment(replcas=3)
     before = deepcopy(obj)
-    pruned = prune(obj, DEPLOYMENT)
+    pruned, _ = decode(obj, DEPLOYMENT)
     assert pruned == deployment()
     assert pruned["spec"]["template"] is obj["spec"]["template"]
     assert obj == before
@@ -262,7 +263,7 @@ def test_unknown_fields_are_pruned_and_the_rest_is_shared() -> None:
 def test_wrong_types_are_reported_in_the_words_of_the_server(
     obj: dict[str, Any], path: str, message: str
 ) -> None:
-    decoded, findings = decode(obj, DEPLOYMENT)
+    decoded, findings = decode(obj, DEPLOYMENT, as_sent=True)
     assert [(fault.path, fault.message) for fault in findings.invalid] == [(path, message)]
     assert findings.invalid[0].reason == "FieldValueTypeInvalid"
     assert decoded == obj

@@ -22,13 +22,13 @@ _SUBJECTS = ("ServiceAccount", "User", "Group")
 
 def role(obj: Object, _: Object | None) -> Errors:
     """A Role."""
-    for index, rule in enumerate(obj.get("rules", ())):
+    for index, rule in enumerate(obj.get("rules") or ()):
         yield from _policy_rule(rule, f"rules[{index}]", namespaced=True)
 
 
 def cluster_role(obj: Object, _: Object | None) -> Errors:
     """A ClusterRole, with rules of its own or put together from others."""
-    for index, rule in enumerate(obj.get("rules", ())):
+    for index, rule in enumerate(obj.get("rules") or ()):
         yield from _policy_rule(rule, f"rules[{index}]", namespaced=False)
     aggregation = obj.get("aggregationRule")
     if aggregation is None:
@@ -45,7 +45,7 @@ def cluster_role(obj: Object, _: Object | None) -> Errors:
 def _policy_rule(rule: Object, path: str, *, namespaced: bool) -> Errors:
     if not rule.get("verbs"):
         yield required(f"{path}.verbs", "verbs must contain at least one value")
-    urls = rule.get("nonResourceURLs", [])
+    urls = rule.get("nonResourceURLs") or []
     if urls:
         at = f"{path}.nonResourceURLs"
         if namespaced:
@@ -85,7 +85,7 @@ def _binding(
         yield from invalids("roleRef.name", name, names.path_segment(name))
     else:
         yield required("roleRef.name")
-    for index, subject in enumerate(obj.get("subjects", ())):
+    for index, subject in enumerate(obj.get("subjects") or ()):
         yield from _subject(subject, f"subjects[{index}]", namespaced=namespaced)
     if old is not None and ref != old.get("roleRef", {}):
         yield invalid("roleRef", ref, "cannot change roleRef")
@@ -93,7 +93,7 @@ def _binding(
 
 def _subject(subject: Object, path: str, *, namespaced: bool) -> Errors:
     kind, name = subject.get("kind", ""), subject.get("name", "")
-    group = subject.get("apiGroup", "")
+    group = subject.get("apiGroup") or ""
     if not name:
         yield required(f"{path}.name")
     if kind == "ServiceAccount":

@@ -80,7 +80,7 @@ def check_quota_name(name: str, path: str) -> Errors:
 
 def check_requirements(requirements: Mapping[str, Any], path: str) -> Errors:
     """What a container asks for must not be more than what it may use."""
-    limits: Mapping[str, Any] = requirements.get("limits", {})
+    limits: Mapping[str, Any] = requirements.get("limits") or {}
     for name, amount in limits.items():
         yield from check_container_resource_name(name, f"{path}.limits[{name}]")
         yield from check_quantity(name, amount, f"{path}.limits[{name}]")

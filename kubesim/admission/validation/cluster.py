@@ -100,7 +100,7 @@ def resource_quota(obj: Object, old: Object | None) -> Errors:
 
 def _scope(requirement: Object, path: str) -> Errors:
     name, operator = requirement.get("scopeName", ""), requirement.get("operator", "")
-    values = requirement.get("values", [])
+    values = requirement.get("values") or []
     if name not in _SCOPES:
         yield invalid(f"{path}.scopeName", name, "unsupported scope")
     if operator in ("In", "NotIn"):
@@ -123,7 +123,7 @@ def _scope(requirement: Object, path: str) -> Errors:
 def limit_range(obj: Object, _: Object | None) -> Errors:
     """A LimitRange: smallest, default and largest amounts, in this order."""
     seen: set[str] = set()
-    for index, limit in enumerate(obj.get("spec", {}).get("limits", ())):
+    for index, limit in enumerate(obj.get("spec", {}).get("limits") or ()):
         path, kind = f"spec.limits[{index}]", limit.get("type", "")
         faults = names.label_key(kind)
         yield from invalids(f"{path}.type", kind, faults)

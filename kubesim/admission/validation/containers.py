@@ -63,7 +63,7 @@ def check_containers(spec: Object, volumes: Mapping[str, Object], path: str) -> 
         volumes: the volumes that may be mounted, by name.
         path: where the spec stands.
     """
-    containers = spec.get("containers", [])
+    containers = spec.get("containers") or []
     at = f"{path}.containers"
     if not containers:
         yield required(at)
@@ -169,7 +169,7 @@ def _host_ports(containers: Iterable[Object], path: str) -> Errors:
     """Ports of the node that a pod wants must not collide within the pod."""
     seen: set[str] = set()
     for index, container in enumerate(containers):
-        for number, port in enumerate(container.get("ports", ())):
+        for number, port in enumerate(container.get("ports") or ()):
             if not port.get("hostPort"):
                 continue
             wanted = f"{port.get('protocol', '')}/{port.get('hostIP', '')}/{port['hostPort']}"

@@ -37,10 +37,10 @@ def custom_resource(obj: Object, old: Object | None) -> Errors:
         yield required("spec.scope")
     elif scope not in _SCOPES:
         yield not_supported("spec.scope", scope, _SCOPES)
-    yield from _versions(spec.get("versions", []))
+    yield from _versions(spec.get("versions") or [])
     yield from _kind_names(spec.get("names", {}), "spec.names")
     stored = obj.get("status", {}).get("storedVersions") or []
-    yield from _stored(stored, spec.get("versions", []))
+    yield from _stored(stored, (spec.get("versions") or []))
     if old is None:
         yield from _approval(obj.get("metadata", {}), group)
     else:
@@ -156,7 +156,7 @@ def _kind_names(given: Object, path: str) -> Errors:
 
 def _change(spec: Object, old: Object) -> Errors:
     before = old.get("spec", {})
-    conditions = old.get("status", {}).get("conditions", ())
+    conditions = old.get("status", {}).get("conditions") or ()
     if any(each.get("type") == "Established" and each.get("status") == "True"
            for each in conditions):  # fmt: skip
         yield from immutable("spec.scope", spec.get("scope"), before.get("scope"))

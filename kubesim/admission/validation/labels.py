@@ -52,7 +52,7 @@ def check_selector(selector: Mapping[str, Any] | None, path: str) -> Errors:
 
 
 def _requirement(requirement: Mapping[str, Any], path: str) -> Errors:
-    operator, values = requirement.get("operator", ""), requirement.get("values", [])
+    operator, values = requirement.get("operator", ""), (requirement.get("values") or [])
     if operator in ("In", "NotIn"):
         if not values:
             yield required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'")

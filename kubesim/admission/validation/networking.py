@@ -34,10 +34,10 @@ def ingress(obj: Object, old: Object | None) -> Errors:
     spec = obj.get("spec", {})
     if not spec.get("rules") and "defaultBackend" not in spec:
         detail = "either `defaultBackend` or `rules` must be specified"
-        yield invalid("spec", spec.get("rules", []), detail)
+        yield invalid("spec", (spec.get("rules") or []), detail)
     if "defaultBackend" in spec:
         yield from _backend(spec["defaultBackend"], "spec.defaultBackend")
-    for index, rule in enumerate(spec.get("rules", ())):
+    for index, rule in enumerate(spec.get("rules") or ()):
         yield from _rule(rule, f"spec.rules[{index}]")
     for index, tls in enumerate(spec.get("tls", ())):
         here = f"spec.tls[{index}]"
@@ -70,7 +70,7 @@ def _rule(rule: Object, path: str) -> Errors:
         yield from invalids(f"{path}.host", host, _host(host))
     if "http" not in rule:
         return
-    paths = rule["http"].get("paths", ())
+    paths = rule["http"].get("paths") or ()
     if not paths:
         yield required(f"{path}.http.paths")
     for index, one in enumerate(paths):
@@ -169,7 +169,7 @@ def network_policy(obj: Object, _: Object | None) -> Errors:
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for index, rule in enumerate(spec.get(direction, ())):
             here = f"spec.{direction}[{index}]"
-            for number, port in enumerate(rule.get("ports", ())):
+            for number, port in enumerate(rule.get("ports") or ()):
                 yield from _policy_port(port, f"{here}.ports[{number}]")
             for number, peer in enumerate(rule.get(peers, ())):
                 yield from _peer(peer, f"{here}.{peers}[{number}]")

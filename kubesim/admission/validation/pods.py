@@ -59,7 +59,7 @@ def pod(obj: Object, old: Object | None) -> Errors:
         yield forbidden("spec.nodeName", detail)
     if not spec.get("serviceAccountName"):
         for number, volume in enumerate(spec.get("volumes", ())):
-            for index, source in enumerate(volume.get("projected", {}).get("sources", ())):
+            for index, source in enumerate(volume.get("projected", {}).get("sources") or ()):
                 if "serviceAccountToken" in source:
                     yield forbidden(
                         f"spec.volumes[{number}].projected.sources[{index}].serviceAccountToken",
@@ -69,7 +69,7 @@ def pod(obj: Object, old: Object | None) -> Errors:
 
 def _trimmed_images(spec: Object) -> Errors:
     for field in ("containers", "initContainers"):
-        for index, container in enumerate(spec.get(field, ())):
+        for index, container in enumerate(spec.get(field) or ()):
             image = container.get("image", "")
             if image != image.strip():
                 detail = "must not have leading or trailing whitespace"
@@ -78,7 +78,7 @@ def _trimmed_images(spec: Object) -> Errors:
 
 def _pod_change(spec: Object, old: Object) -> Errors:
     for field in ("containers", "initContainers"):
-        if len(spec.get(field, ())) != len(old.get(field, ())):
+        if len(spec.get(field) or ()) != len(old.get(field) or ()):
             yield forbidden(f"spec.{field}", "pod updates may not add or remove containers")
             return
     path, deadline = "spec.activeDeadlineSeconds", spec.get("activeDeadlineSeconds")
@@ -227,8 +227,8 @@ _NAMES: tuple[tuple[str, names.Format], ...] = (
 
 def _host_network(spec: Object, path: str) -> Errors:
     """On the node's network, a container's port is the node's port."""
-    for index, container in enumerate(spec.get("containers", ())):
-        for number, port in enumerate(container.get("ports", ())):
+    for index, container in enumerate(spec.get("containers") or ()):
+        for number, port in enumerate(container.get("ports") or ()):
             host_port = port.get("hostPort", 0)
             if host_port and host_port != port.get("containerPort"):
                 yield invalid(

@@ -98,7 +98,7 @@ def _weight(wish: Object, path: str) -> Errors:
 
 def check_node_selector(selector: Object, path: str) -> Errors:
     """Terms, any of which a node must meet."""
-    terms = selector.get("nodeSelectorTerms", ())
+    terms = selector.get("nodeSelectorTerms") or ()
     if not terms:
         yield required(f"{path}.nodeSelectorTerms", "must have at least one node selector term")
     for index, term in enumerate(terms):
@@ -108,7 +108,7 @@ def check_node_selector(selector: Object, path: str) -> Errors:
 def _node_term(term: Object, path: str, *, strict: bool = True) -> Errors:
     for index, requirement in enumerate(term.get("matchExpressions", ())):
         here = f"{path}.matchExpressions[{index}]"
-        operator, values = requirement.get("operator", ""), requirement.get("values", ())
+        operator, values = requirement.get("operator", ""), (requirement.get("values") or ())
         match operator:
             case "In" | "NotIn":
                 if not values:
@@ -133,7 +133,7 @@ def _node_term(term: Object, path: str, *, strict: bool = True) -> Errors:
         operator, key = requirement.get("operator", ""), requirement.get("key", "")
         if operator not in ("In", "NotIn"):
             yield invalid(f"{here}.operator", operator, "not a valid selector operator")
-        elif len(requirement.get("values", ())) != 1:
+        elif len(requirement.get("values") or ()) != 1:
             yield required(
                 f"{here}.values",
                 "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",

@@ -37,7 +37,7 @@ def service(obj: Object, old: Object | None) -> Errors:
     if old is not None:
         yield from _ip_change(spec, old.get("spec", {}))
     headless = spec.get("clusterIPs") == ["None"]
-    ports = spec.get("ports", [])
+    ports = spec.get("ports") or []
     if not ports and not headless and spec.get("type") != "ExternalName":
         yield required("spec.ports")
     yield from _type(spec, headless)
@@ -265,7 +265,7 @@ def endpoints(obj: Object, _: Object | None) -> Errors:
             for number, address in enumerate(subset.get(field, ())):
                 at = f"{path}.{field}[{number}].ip"
                 yield from check_reachable_ip(address.get("ip", ""), at)
-        ports = subset.get("ports", ())
+        ports = subset.get("ports") or ()
         yield from _endpoint_ports(ports, f"{path}.ports")
 
 
@@ -290,9 +290,9 @@ def endpoint_slice(obj: Object, old: Object | None) -> Errors:
         yield required("addressType")
     elif kind not in supported:
         yield not_supported("addressType", kind, supported)
-    for index, endpoint in enumerate(obj.get("endpoints", ())):
+    for index, endpoint in enumerate(obj.get("endpoints") or ()):
         path = f"endpoints[{index}].addresses"
-        addresses = endpoint.get("addresses", ())
+        addresses = endpoint.get("addresses") or ()
         if not addresses:
             yield required(path, "must contain at least 1 address")
         for number, address in enumerate(addresses):
@@ -302,7 +302,7 @@ def endpoint_slice(obj: Object, old: Object | None) -> Errors:
             else:
                 yield from check_reachable_ip(address, f"{path}[{number}]")
     seen: set[str] = set()
-    for index, port in enumerate(obj.get("ports", ())):
+    for index, port in enumerate(obj.get("ports") or ()):
         here, name = f"ports[{index}]", port.get("name", "")
         if name:
             yield from invalids(f"{here}.name", name, names.dns_label(name))

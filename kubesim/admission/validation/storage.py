@@ -91,7 +91,7 @@ def _data_source(source: Object, path: str) -> Errors:
     for field in ("name", "kind"):
         if not source.get(field):
             yield required(f"{path}.{field}")
-    group, kind = source.get("apiGroup", ""), source.get("kind", "")
+    group, kind = (source.get("apiGroup") or ""), source.get("kind", "")
     if group:
         yield from invalids(f"{path}.apiGroup", group, names.dns_subdomain(group))
     elif kind != "PersistentVolumeClaim":

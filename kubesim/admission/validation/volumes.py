@@ -101,7 +101,7 @@ def _source(volume: Object, path: str) -> Errors:
             yield from _downward(source, here)
         case "projected":
             yield from _mode(source, "defaultMode", here)
-            yield from _projections(source.get("sources", ()), f"{here}.sources")
+            yield from _projections((source.get("sources") or ()), f"{here}.sources")
         case "nfs":
             yield from _nfs(source, here)
         case "csi":

@@ -66,7 +66,7 @@ def replica_set(obj: Object, old: Object | None) -> Errors:
 def replication_controller(obj: Object, _: Object | None) -> Errors:
     """A ReplicationController, the ReplicaSet of old, whose selector is a plain map."""
     spec = obj.get("spec", {})
-    selector, template = spec.get("selector", {}), spec.get("template", {})
+    selector, template = (spec.get("selector") or {}), spec.get("template", {})
     yield from at_least("spec.minReadySeconds", spec.get("minReadySeconds"))
     if not selector:
         yield required("spec.selector")

@@ -385,6 +385,7 @@ def test_a_pod_that_completed_says_so(world: World) -> None:
         "status": "False",
         "reason": "PodCompleted",
         "observedGeneration": 1,
+        "lastProbeTime": None,
         "lastTransitionTime": "",
     }
 
