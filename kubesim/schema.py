@@ -208,7 +208,7 @@ class Zeros:
     """What becomes of the fields of a struct that are zero, as its Go type has it.
 
     Args:
-        dropped: the fields that are left out.
+        dropped: the fields whose zero value is left out.
         written: the fields that are always there, by the value that they have then.
     """
 
@@ -309,6 +309,8 @@ def _zeros(struct: Node) -> Zeros:
         elif is_written or node.kind == "struct" or node.type in _STRUCTS:
             if node.kind != "any":
                 written[name] = _zero(node)
+            if node.kind in ("list", "map"):
+                dropped.add(name)  # an empty one is written as null
         else:
             dropped.add(name)
     return Zeros(frozenset(dropped), written)
@@ -403,8 +405,6 @@ def decode(
     return _struct(obj, node, None, findings, shared), findings
 
 
-_COUNTABLE = ("list", "map")
-
 # Where a walk is: the place above, a field's name or a list's index, and the struct it is in.
 _At = tuple[Any, str | int, Node | None] | None
 
@@ -487,9 +487,7 @@ def _struct(
             new = _decode(inner, child, (at, name, node), findings)
         if new is None and written.get(name, 0) is None:
             continue  # null already, as it is to be
-        if new is None or (
-            not new and (name in dropped or (type(new) is list and name in written))
-        ):
+        if new is None or (not new and name in dropped):
             changed = dict(value) if changed is None else changed
             del changed[name]
         elif new is not inner:
