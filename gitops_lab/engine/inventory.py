@@ -1,13 +1,15 @@
 """The inventory: which objects a deployer applied, so that it can prune them when Git drops them.
 
 Its written form is that of Flux's kustomize-controller 1.9: a list of
-`{id: <namespace>_<name>_<group>_<Kind>, v: <version>}`.
+`{id: <namespace>_<name>_<group>_<Kind>, v: <version>}`. In an id, `__` stands for the `:` that
+names of roles may have; a name that has `__` itself, which Flux would misread, is added as `name`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from gitops_lab.errors import SyncError
 from gitops_lab.model import Action, Change, Manifest, ObjectKey, split_api_version
@@ -43,12 +45,35 @@ def after(inventory: Inventory, done: Iterable[Change]) -> Inventory:
     return result
 
 
+def object_id(key: ObjectKey) -> str:
+    """The id of an object, as Flux writes it."""
+    return f"{key.namespace}_{key.name.replace(':', '__')}_{key.group}_{key.kind}"
+
+
+def parse_id(text: str) -> ObjectKey:
+    """The key that an id stands for.
+
+    It is read from both ends, since names of roles may have `_` (fluxcd/cli-utils, `object`).
+
+    Raises:
+        ValueError: the text is no id.
+    """
+    namespace, _, rest = text.partition("_")
+    rest, _, kind = rest.rpartition("_")
+    name, separator, group = rest.rpartition("_")
+    if not (separator and name and kind):
+        raise ValueError(f"{text!r} is no id of an object")
+    return ObjectKey(group, kind, namespace, name.replace("__", ":"))
+
+
 def dump(inventory: Inventory) -> str:
     """The inventory as JSON text, entries sorted by id."""
-    entries = [
-        {"id": f"{key.namespace}_{key.name}_{key.group}_{key.kind}", "v": version}
-        for key, version in inventory.items()
-    ]
+    entries = []
+    for key, version in inventory.items():
+        entry = {"id": object_id(key), "v": version}
+        if parse_id(entry["id"]) != key:
+            entry["name"] = key.name
+        entries.append(entry)
     return json.dumps(sorted(entries, key=lambda entry: entry["id"]))
 
 
@@ -59,13 +84,14 @@ def load(text: str) -> Inventory:
         SyncError: the text is not an inventory; to guess would mean to orphan or to prune.
     """
     try:
-        entries = [(*entry["id"].split("_"), entry["v"]) for entry in json.loads(text)]
-        return {
-            ObjectKey(group, kind, namespace, name): version
-            for namespace, name, group, kind, version in entries
-        }
-    except (ValueError, TypeError, KeyError) as error:
+        return {_key(entry): str(entry["v"]) for entry in json.loads(text)}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SyncError(
             "the stored inventory cannot be read",
             fix="restore its ConfigMap, or delete it: then nothing that Git dropped is pruned",
         ) from error
+
+
+def _key(entry: Mapping[str, str]) -> ObjectKey:
+    key = parse_id(entry["id"])
+    return replace(key, name=entry["name"]) if "name" in entry else key

@@ -1,4 +1,4 @@
-"""Health follows kstatus, kind by kind."""
+"""Health follows kstatus as Flux uses it, kind by kind; a few kinds say more."""
 
 # ruff: noqa: E501 -- a table reads best one case a line
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gitops_lab.engine.health import assess, overall
+from gitops_lab.engine.kstatus import kstatus
 from gitops_lab.model import HealthStatus, ObjectKey
 
 H = HealthStatus
@@ -72,7 +73,9 @@ CASES = {
         {"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}), H.DEGRADED),
     "Pod without a node": (obj("v1", "Pod", {}, {"phase": "Pending", "conditions": [
         condition("PodScheduled", "False", reason="Unschedulable")]}), H.DEGRADED),
-    "Job running": (obj("batch/v1", "Job", {}, {"startTime": "t", "active": 1}), H.HEALTHY),
+    "Job running, as Flux's own reader sees it": (obj("batch/v1", "Job", {}, {"startTime": "t", "active": 1}), H.PROGRESSING),
+    "Job done": (obj("batch/v1", "Job", {}, {"conditions": [condition("Complete")]}), H.HEALTHY),
+    "Job suspended": (obj("batch/v1", "Job", {"suspend": True}), H.SUSPENDED),
     "Job failed": (obj("batch/v1", "Job", {}, {"conditions": [condition("Failed")]}), H.DEGRADED),
     "Job not started": (obj("batch/v1", "Job"), H.PROGRESSING),
     "CronJob suspended": (obj("batch/v1", "CronJob", {"suspend": True}), H.SUSPENDED),
@@ -82,8 +85,16 @@ CASES = {
     "LoadBalancer": (obj("v1", "Service", {"type": "LoadBalancer", "clusterIP": "10.96.0.9"}), H.HEALTHY),
     "budget met": (obj("policy/v1", "PodDisruptionBudget", {}, {
         "observedGeneration": 2, "desiredHealthy": 2, "currentHealthy": 3}), H.HEALTHY),
-    "budget not met": (obj("policy/v1", "PodDisruptionBudget", {}, {
-        "observedGeneration": 2, "desiredHealthy": 2, "currentHealthy": 1}), H.PROGRESSING),
+    "budget not met, which kstatus does not ask": (obj("policy/v1", "PodDisruptionBudget", {}, {
+        "observedGeneration": 2, "desiredHealthy": 2, "currentHealthy": 1}), H.HEALTHY),
+    "budget not seen yet": (obj("policy/v1", "PodDisruptionBudget", {}, {"observedGeneration": 1}), H.PROGRESSING),
+    "Deployment not Available": (deployment(conditions=[]), H.PROGRESSING),
+    "StatefulSet updating": (
+        obj("apps/v1", "StatefulSet", {"replicas": 2, "updateStrategy": {"rollingUpdate": {"partition": 0}}},
+            {"replicas": 2, "readyReplicas": 2, "updatedReplicas": 1}), H.PROGRESSING),
+    "StatefulSet with a partition": (
+        obj("apps/v1", "StatefulSet", {"replicas": 2, "updateStrategy": {"rollingUpdate": {"partition": 1}}},
+            {"replicas": 2, "readyReplicas": 2, "updatedReplicas": 1}), H.HEALTHY),
     "CRD established": (obj("apiextensions.k8s.io/v1", "CustomResourceDefinition", {}, {
         "conditions": [condition("Established")]}), H.HEALTHY),
     "CRD with a taken name": (obj("apiextensions.k8s.io/v1", "CustomResourceDefinition", {}, {
@@ -95,6 +106,16 @@ CASES = {
 def test_health_of(case: str) -> None:
     live, status = CASES[case]
     assert assess(live).status is status
+
+
+@pytest.mark.parametrize(
+    ("case", "status"),
+    [("Pod failed", "Current"), ("ReplicaSet failing", "InProgress"), ("absent", "NotFound"),
+     ("CronJob suspended", "Current"), ("Job suspended", "Current"), ("Job failed", "Failed"),
+     ("being deleted", "Terminating"), ("Deployment rolled out", "Current")],
+)  # fmt: skip
+def test_kstatus_itself_says_of(case: str, status: str) -> None:
+    assert kstatus(CASES[case][0]).status == status
 
 
 def test_a_whole_is_as_healthy_as_its_worst_object_and_names_it() -> None:

@@ -4,13 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops_lab.engine.inventory import after, before, dump, load, stale
+from gitops_lab.engine.inventory import after, before, dump, load, object_id, parse_id, stale
 from gitops_lab.errors import SyncError
 from gitops_lab.model import Action, Change, Manifest, ObjectKey
 
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=1, max_size=8)
+roles = st.text("ab_:.", min_size=1, max_size=6)
 keys = st.builds(
     ObjectKey, st.sampled_from(["", "apps"]), st.just("Deployment"), names | st.just(""), names
+) | st.builds(
+    ObjectKey, st.just("rbac.authorization.k8s.io"), st.just("Role"), names | st.just(""), roles
 )
 inventories = st.dictionaries(keys, st.sampled_from(["v1", "v2"]), max_size=5)
 
@@ -31,6 +34,12 @@ def test_an_inventory_survives_being_written(inventory: dict[ObjectKey, str]) ->
 def test_entries_are_written_as_flux_writes_them() -> None:
     inventory = {ObjectKey("apps", "Deployment", "shop", "web"): "v1"}
     assert dump(inventory) == '[{"id": "shop_web_apps_Deployment", "v": "v1"}]'
+
+
+def test_names_of_roles_may_have_underscores_and_colons_as_in_flux() -> None:
+    role = ObjectKey("rbac.authorization.k8s.io", "ClusterRole", "", "system:my_role")
+    assert object_id(role) == "_system__my_role_rbac.authorization.k8s.io_ClusterRole"
+    assert parse_id(object_id(role)) == role
 
 
 @pytest.mark.parametrize(
