@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
@@ -100,6 +101,13 @@ def add(commands: Any) -> None:
         "stays as it is.",
     )
     clone.add_argument("folder", nargs="?", default="app", help="(default: app)")
+    clone.add_argument(
+        "--as",
+        dest="account",
+        default="learner",
+        metavar="ACCOUNT",
+        help="whose token it gets (default: learner; `gitops-lab pr accounts` lists all)",
+    )
     logs = command("logs", run_logs, "print what happened, by whom and why")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     pause = command("pause", run_pause, "have deployers do nothing until they are resumed")
@@ -259,9 +267,27 @@ def run_git_url(options: argparse.Namespace) -> int:
 
 def run_clone(options: argparse.Namespace) -> int:
     """`gitops-lab clone`: becomes git, so that signals and exit codes are its own."""
+    from gitops_lab.forge.people import PEOPLE
+
     found = _folder(options).description()
-    include = f"include.path={found['git_configuration']}"
-    command = ["git", "clone", "--config", include, "--", found["git"], options.folder]
+    url, configuration = found["git"], Path(found["git_configuration"])
+    settings = [
+        # `git log origin/pull/1`, and `git log refs/forge/records`: what was decided, by whom.
+        "remote.origin.fetch=+refs/pull/*/head:refs/remotes/origin/pull/*",
+        "remote.origin.fetch=+refs/forge/records:refs/forge/records",
+    ]
+    if options.account != "learner":
+        if options.account not in PEOPLE:
+            raise UsageError(
+                f"there is no account {options.account!r}", fix=f"accounts: {', '.join(PEOPLE)}"
+            )
+        name, _, address = PEOPLE[options.account].author.partition(" <")
+        configuration = configuration.parent / "people" / options.account / "gitconfig"
+        url = url.replace("//learner@", f"//{options.account}@")
+        settings += [f"user.name={name}", f"user.email={address[:-1]}"]
+    settings = [f"include.path={configuration}", *settings]
+    given = [word for setting in settings for word in ("--config", setting)]
+    command = ["git", "clone", *given, "--", url, options.folder]
     program = shutil.which("git")
     if program is None:
         raise LabError("git is not installed on this machine", fix="install git 2.32 or later")

@@ -262,7 +262,7 @@ class PullRequests:
             if obstacles := self.obstacles(number):
                 raise ForgeError(
                     f"pull request {number} cannot be merged: {'; '.join(obstacles)}",
-                    fix=f"gitops-lab pr show {number}",
+                    fix=f"`gitops-lab pr show {number}` says what it waits for",
                 )
             before = self._repository.tip(pull.target)
             span, now = self._merging.range(pull.head, before), self._records.now()
@@ -342,8 +342,10 @@ class PullRequests:
         if tip == self._recovered:
             return
         self._recovered = tip
-        for commit in self._records.names("merges"):
-            with self._records.locked():
+        if not self._records.names("merges"):
+            return
+        with self._records.locked():  # a merge under way in another process has ended by now
+            for commit in self._records.names("merges"):
                 pull = PullRequest.from_json(self._records.read(f"merges/{commit}"))
                 note = {f"merges/{commit}": None}
                 assert pull.merge is not None

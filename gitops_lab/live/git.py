@@ -12,6 +12,7 @@ from gitops_lab.errors import LabError
 from gitops_lab.forge import Forge
 from gitops_lab.forge.access import configure
 from gitops_lab.forge.accounts import EVERY, Accounts, Right
+from gitops_lab.forge.people import PEOPLE, RIGHTS, person
 from gitops_lab.forge.smart_http import GitServer, url
 from gitops_lab.live.cluster import kept_authority
 from gitops_lab.live.listening import listen
@@ -57,10 +58,11 @@ class LiveGit:
         self.folder, self._tell, self.host, self._bind = folder, tell, host, bind
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authority = kept_authority(folder / "pki", now=wall)
-        self.tokens = self._kept_tokens([LEARNER, *readers])
+        self.tokens = self._kept_tokens([*PEOPLE, *readers])
         accounts = Accounts()
         for name, token in self.tokens.items():
-            accounts.add(name, token, WRITE if name == LEARNER else READ)
+            may_push = "push" in RIGHTS[person(name).role]
+            accounts.add(name, token, WRITE if may_push else READ)
         self._server = GitServer(forge, accounts, tls=self._tls())
         self._inside = GitServer(forge, accounts, tls=self._tls())
         self.port = self.inside_port = 0
@@ -109,14 +111,21 @@ class LiveGit:
         """
         return self.folder / "gitconfig"
 
+    def configuration_of(self, account: str) -> Path:
+        """The same for another person's account."""
+        return self.folder / "people" / account / "gitconfig"
+
     def _write_configuration(self) -> None:
-        configure(
-            self.folder,
-            address=self.address,
-            authority=self.folder / "pki" / "ca.crt",
-            account=LEARNER,
-            token=self.tokens[LEARNER],
-        )
+        for account in PEOPLE:
+            file = self.configuration if account == LEARNER else self.configuration_of(account)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            configure(
+                file.parent,
+                address=self.address,
+                authority=self.folder / "pki" / "ca.crt",
+                account=account,
+                token=self.tokens[account],
+            )
 
     def _kept_tokens(self, names: Iterable[str]) -> dict[str, str]:
         """A token for each account: those that are kept, and new ones for new accounts."""

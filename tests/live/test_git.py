@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops_lab.forge import Forge
+from gitops_lab.forge import PEOPLE, Forge
 from gitops_lab.live.git import LEARNER, LiveGit
 
 
@@ -71,7 +71,7 @@ def test_tokens_address_and_certificate_outlive_the_server(tmp_path: Path) -> No
         assert second.url("app") == first.url("app")
         assert second.authority.ca_pem == first.authority.ca_pem
         assert first.tokens.items() < second.tokens.items()
-        assert set(second.tokens) == {LEARNER, "ci", "agent"}
+        assert set(second.tokens) == {*PEOPLE, "ci", "agent"}
 
     asyncio.run(story())
 
@@ -81,11 +81,7 @@ def test_only_the_learner_may_push(tmp_path: Path, account: str, may_push: bool)
     async def story() -> None:
         live = server(tmp_path, "ci")
         await live.start()
-        live.tokens[LEARNER], name = live.tokens[account], account
-        live._write_configuration()
-        text = (live.folder / "credentials").read_text().replace(LEARNER, name)
-        (live.folder / "credentials").write_text(text)
-        url = live.url("app").replace(LEARNER, name)
+        url = live.url("app").replace(LEARNER, f"{account}:{live.tokens[account]}")
         clone = tmp_path / "clone"
         try:
             include = f"include.path={live.configuration}"
