@@ -62,6 +62,7 @@ class Artifact:
         links: the text of each symbolic link by its path; `render` decides what they may reach.
         submodules: the paths of Git submodules; their files are in other repositories.
         digest: `sha256:<hex>` over paths and content, so equal trees have equal digests.
+        message: the commit's message.
     """
 
     revision: Revision
@@ -69,6 +70,7 @@ class Artifact:
     digest: str
     links: Mapping[str, str] = field(default_factory=dict)
     submodules: tuple[str, ...] = ()
+    message: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.deployers.push import PushDeployer
 from gitops_lab.errors import UsageError
 from gitops_lab.forge import Forge, ForgeGit, GitSource, Repository
+from gitops_lab.frontends.flux.deployer import FluxDeployer
 from gitops_lab.journal import Journal, sync_in_words
 from gitops_lab.model import Manifest, Object, ObjectKey, Revision
 from gitops_lab.observer import Observation, Observer
@@ -89,6 +90,7 @@ ARMS = {
         ArmDescription("pull", PullDeployer, PULL),
         ArmDescription("pull+self-heal", PullDeployer, replace(PULL, self_heal=True)),
         ArmDescription("pull+webhook", PullDeployer, replace(PULL, on_event=True)),
+        ArmDescription("flux", FluxDeployer, PULL),
     )
 }
 """The standard arms. Each differs from a neighbour in as few dials as it can."""

@@ -142,6 +142,10 @@ class Database:
         """The names of the branches, sorted."""
         return tuple(sorted(head.name for head in self._repo.heads))
 
+    def message(self, commit: str) -> str:
+        """The message of a commit that is there."""
+        return str(self._repo.commit(commit).message)
+
     def find(self, commit: str, path: str) -> Entry | None:
         """What a path stands for in a commit; the empty path is the root folder.
 

@@ -441,7 +441,9 @@ class Repository:
                 where=self.name,
                 fix=f"fetch what {revision.branch} is at now; a forced push may have removed it",
             ) from None
-        return Artifact(revision, files, f"sha256:{digest.hexdigest()}", links, tuple(submodules))
+        message = self._database.message(revision.commit)
+        checksum = f"sha256:{digest.hexdigest()}"
+        return Artifact(revision, files, checksum, links, tuple(submodules), message)
 
     def _entry(self, commit: str, path: str) -> Entry:
         entry = self._database.find(commit, path)

@@ -1,0 +1,217 @@
+"""The arm `flux`: Flux's controllers as one deployer, each with its own account and its own pod."""
+
+from __future__ import annotations
+
+from gitops_lab.deployers.deployer import Context, Deployer, Needs, Site
+from gitops_lab.errors import ApiError
+from gitops_lab.frontends.conditions import is_true
+from gitops_lab.frontends.controller import Controller
+from gitops_lab.frontends.events import Recorder, Told
+from gitops_lab.frontends.flux import api, apply, install
+from gitops_lab.frontends.flux.build import owner_of
+from gitops_lab.frontends.flux.gitrepository import GitRepositories
+from gitops_lab.frontends.flux.kustomization import Kustomizations
+from gitops_lab.frontends.flux.storage import Storage
+from gitops_lab.model import Object, ObjectKey
+from gitops_lab.ports import Cluster, Credentials
+
+INSTALLER = "flux"
+"""The field manager of what `flux bootstrap` applies."""
+
+NAME = "app"
+"""The GitRepository and the Kustomization that every arm begins with."""
+
+WATCHED = frozenset(
+    {
+        *((api.SOURCE, kind) for kind in (*api.SOURCE_KINDS, "HelmRepository", "HelmChart")),
+        (api.KUSTOMIZE, "Kustomization"),
+        ("helm.toolkit.fluxcd.io", "HelmRelease"),
+        ("source.extensions.fluxcd.io", "ArtifactGenerator"),
+        *(("notification.toolkit.fluxcd.io", kind) for kind in ("Receiver", "Alert", "Provider")),
+        ("", "ConfigMap"),
+        ("", "Secret"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    }
+)
+"""Group and kind of what the controllers watch."""
+
+
+class FluxDeployer(Deployer):
+    """Steps each controller of Flux that has a pod.
+
+    Args:
+        context: everything that it may touch.
+    """
+
+    credentials = Credentials(install.account("kustomize-controller"), inside=True)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.storage = Storage(alive=lambda: bool(context.pod("source-controller")))
+        self.connections: dict[str, Cluster] = {}
+        self.controllers: dict[str, list[Controller]] = {}
+        self._pods: dict[str, str] = {}
+        self._is_installed = False
+        self._kustomization: Object | None = None
+
+    @classmethod
+    def needs(cls, site: Site) -> Needs:
+        """What `flux install` applies."""
+        return Needs(
+            objects=install.set_up(site),
+            workload=install.workload(),
+            controllers=tuple(install.CONTROLLERS),
+            home=api.NAMESPACE,
+            watches=WATCHED,
+        )
+
+    def step(self, now: float) -> float | None:
+        """Step each controller once; the earliest instant at which one has more to do."""
+        if not self._is_installed:
+            self._is_installed = self.install()
+            if not self._is_installed:
+                return now + 1
+        times = []
+        for name in install.CONTROLLERS:
+            if not self._is_up(name):
+                continue
+            for controller in self.controllers[name]:
+                following = controller.step(now)
+                if following is not None:
+                    times.append(following)
+        return min(times, default=None)
+
+    def changed(self, key: ObjectKey) -> bool:
+        """Hand a change to every controller."""
+        if key == self._own:
+            self._kustomization = None
+        for controllers in self.controllers.values():
+            for controller in controllers:
+                controller.changed(key)
+        return True
+
+    def restart(self, *names: str) -> None:
+        """Have controllers, or all, forget what is not in the cluster, as a new pod does."""
+        for name in names or install.CONTROLLERS:
+            self._pods.pop(name, None)
+
+    # -- What the watcher asks -------------------------------------------------------------------
+
+    @property
+    def _own(self) -> ObjectKey:
+        return api.key_of("Kustomization", api.NAMESPACE, NAME)
+
+    def _look(self) -> Object:
+        """The Kustomization that the arm begins with, as it is now."""
+        if self._kustomization is None:
+            try:
+                found = self.cluster.get(self._own)
+            except ApiError:
+                found = None
+            self._kustomization = found or {"metadata": {}}
+        return self._kustomization
+
+    @property
+    def applied(self) -> str:
+        """The revision that the arm's Kustomization applied last, and found healthy."""
+        return str((self._look().get("status") or {}).get("lastAppliedRevision", ""))
+
+    @applied.setter
+    def applied(self, revision: str) -> None:
+        """What a deployer outside would be told; Flux keeps it in the cluster."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether that revision is the last one that it tried."""
+        found = self._look()
+        status = found.get("status") or {}
+        attempted = status.get("lastAttemptedRevision")
+        return (
+            bool(attempted)
+            and attempted == status.get("lastAppliedRevision")
+            and not (is_true(found, "Reconciling"))
+        )
+
+    @property
+    def field_manager(self) -> str:
+        """The field manager of what Flux applies."""
+        return apply.MANAGER
+
+    def expected(self, body: Object) -> Object:
+        """A desired object with the labels of the arm's Kustomization."""
+        body = apply.normalised(body)
+        labels = {
+            **(body["metadata"].get("labels") or {}),
+            f"{api.KUSTOMIZE}/name": NAME,
+            f"{api.KUSTOMIZE}/namespace": api.NAMESPACE,
+        }
+        return {**body, "metadata": {**body["metadata"], "labels": labels}}
+
+    def owns(self, live: Object) -> bool:
+        """Whether a live object bears the labels of the arm's Kustomization."""
+        return owner_of(live) == (api.NAMESPACE, NAME)
+
+    # -- how it is done -------------------------------------------------------------------------
+
+    def install(self) -> bool:
+        """Apply the arm's GitRepository and Kustomization as soon as their kinds are served."""
+        context = self.context
+        branch, path = getattr(self.source, "branch", "main"), getattr(self.source, "path", "")
+        objects = install.sync_objects(
+            NAME, context.git.url, branch=branch, path=path, interval=self.policy.interval or 60.0
+        )
+        try:
+            for body in objects:
+                if self.cluster.get(ObjectKey.of(body)) is None:
+                    self.cluster.apply(body, manager=INSTALLER)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return False
+        return True
+
+    def _is_up(self, name: str) -> bool:
+        """Whether a controller has a pod; in a new one, it is a new one."""
+        pod = self.context.pod(name)
+        if pod and self._pods.get(name) != pod:
+            self.controllers[name] = list(self._start(name))
+        self._pods[name] = pod
+        return bool(pod)
+
+    def _start(self, name: str) -> list[Controller]:
+        context = self.context
+        cluster = context.cluster
+        if install.account(name) != self.credentials.user:
+            cluster = context.connect(install.account(name))
+        events = Recorder(cluster, name, self._heard)
+        if name == "source-controller":
+            self.storage.clear()
+            return [
+                GitRepositories(
+                    cluster,
+                    git=context.git,
+                    storage=self.storage,
+                    events=events,
+                    random=self.random,
+                    fetch_time=self.policy.fetch,
+                )
+            ]
+        if name == "kustomize-controller":
+            return [
+                Kustomizations(
+                    cluster,
+                    connect=context.connect,
+                    storage=self.storage,
+                    events=events,
+                    random=self.random,
+                    journal=self.journal,
+                    external_artifacts=True,
+                )
+            ]
+        return []
+
+    def _heard(self, told: Told) -> None:
+        """Every Event of a controller: into the world's journal."""
+        if not told.only_here:
+            key = ObjectKey.of(told.about)
+            self.journal.record("reported", key, told.message, state=told.reason)
