@@ -25,7 +25,7 @@ class Watcher(Controller):
     log: list[tuple[str, str, float]]
 
     def fingerprint(self, obj: Any) -> tuple[object, ...]:
-        return (obj["metadata"]["uid"], obj["data"].get("spec"))
+        return (obj["metadata"]["uid"], (obj.get("data") or {}).get("spec"))
 
     def reconcile(self, key: ObjectKey, now: float) -> Reconcile:
         if not key.name.startswith("test-"):

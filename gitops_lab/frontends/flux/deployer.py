@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from gitops_lab.deployers.deployer import Context, Deployer, Needs, Site
-from gitops_lab.errors import ApiError
+from gitops_lab.errors import ApiError, RenderError
 from gitops_lab.frontends.conditions import is_true
 from gitops_lab.frontends.controller import Controller
 from gitops_lab.frontends.events import Recorder, Told
 from gitops_lab.frontends.flux import api, apply, install
-from gitops_lab.frontends.flux.build import owner_of
+from gitops_lab.frontends.flux.build import BuildFailed, PathNotFound, build, owner_of
 from gitops_lab.frontends.flux.gitrepository import GitRepositories
 from gitops_lab.frontends.flux.kustomization import Kustomizations
 from gitops_lab.frontends.flux.storage import Storage
-from gitops_lab.model import Object, ObjectKey
+from gitops_lab.model import Artifact, Manifest, Object, ObjectKey
 from gitops_lab.ports import Cluster, Credentials
 
 INSTALLER = "flux"
@@ -136,6 +136,23 @@ class FluxDeployer(Deployer):
     def field_manager(self) -> str:
         """The field manager of what Flux applies."""
         return apply.MANAGER
+
+    def desired(self, artifact: Artifact, cluster: Cluster) -> tuple[Manifest, ...]:
+        """What the arm's Kustomization makes of a revision.
+
+        Raises:
+            RenderError: it cannot be built.
+        """
+        found = self._look()
+        spec = {**found.get("spec", {"targetNamespace": "default"}), "path": ""}
+        owner = {"name": NAME, "namespace": api.NAMESPACE}
+        try:
+            bodies = build(artifact, {"metadata": owner, "spec": spec}, cluster)
+        except (BuildFailed, PathNotFound) as error:
+            raise RenderError(str(error)) from error
+        return tuple(
+            Manifest(body, f"{body['kind']}/{body['metadata']['name']}") for body in bodies
+        )
 
     def expected(self, body: Object) -> Object:
         """A desired object with the labels of the arm's Kustomization."""

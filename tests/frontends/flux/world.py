@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.frontends.conditions import find
@@ -28,7 +28,7 @@ class FluxWorld:
         self.sandbox = Sandbox(ArmDescription("flux", FluxDeployer, policy), **options)
         self.arm = self.sandbox["flux"]
         self.kubectl = self.arm.kubectl
-        self.deployer: Any = self.arm.deployer
+        self.deployer = cast(Any, self.arm.deployer)
         if bare:
             self.deployer.install = lambda: True
         self.history: list[tuple[ObjectKey, str, str, str, str]] = []
