@@ -10,7 +10,7 @@ ARGS ?=
 CACHED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode
 say = @printf '\033[1m==> %s\033[0m\n'
 
-.PHONY: help setup demo picture test lint format bench fuzz notebooks notebooks-check docs docs-serve lock clean
+.PHONY: help setup demo picture test lint format bench fuzz labs notebooks notebooks-check docs docs-serve lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -51,6 +51,10 @@ bench: $(VENV)/run.stamp ## Measure speed and write docs/benchmarks.md; ARGS=--q
 fuzz: $(VENV)/fuzz.stamp ## Ask a live cluster for a minute what nobody would; ARGS='--seconds 600 --seed 7'
 	$(say) "Asking"
 	@$(BIN)/python -W ignore -m tests.fuzz $(ARGS)
+
+labs: $(VENV)/run.stamp ## Try every lab: starts, solutions, alternatives, ways round; ARGS=labs/05-drift
+	$(say) "Trying the labs"
+	@$(BIN)/gitops-lab lab verify $(ARGS)
 
 notebooks: $(VENV)/notebooks.stamp ## Open the notebooks in JupyterLab
 	$(say) "Opening JupyterLab"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_lab import __version__
-from gitops_lab.cli import agent, live, pr, render
+from gitops_lab.cli import agent, lab, live, pr, render
 from gitops_lab.errors import LabError, UsageError, of_machine
 from gitops_lab.state import Setup
 
@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
         "clusters (default: 10; 2 on real ones, which keep their time)",
     )
     demo.set_defaults(run=run_demo)
+    lab.add(commands)
     live.add(commands)
     render.add(commands)
     pr.add(commands)

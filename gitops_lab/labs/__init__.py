@@ -1,0 +1,10 @@
+"""Labs: a learner changes a world, is checked, is told why, and answers from what they saw.
+
+- `format`: a lab is a folder; what stands in it
+- `world`: what a lab needs of a world, and the virtual world as one
+- `live`: a running sandbox as one
+- `checks`: what can be checked, each with what was expected, what was observed, where to look
+- `progress`: the learner's progress, one file
+- `session`: one learner in one lab
+- `verify`: whether a lab is fit to be taught
+"""
