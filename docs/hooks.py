@@ -5,6 +5,7 @@ A page asks for a piece with `<!-- generated: name -->`; the names are those of 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import difflib
 import io
@@ -12,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from unittest.mock import patch
 
 from mkdocs.structure.files import File, Files
 
-from docs import notebooks
+from docs import course, measured, notebooks
 from gitops_lab import cli, deployers
+from gitops_lab.deployers.policy import Policy
 from gitops_lab.experiments import demo, table
 from gitops_lab.experiments.measure import Row
 from gitops_lab.sandbox import ARMS
@@ -44,9 +46,14 @@ def on_files(files: Files, *, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put each generated piece in its place; a name that does not exist stops the build."""
-    return MARK.sub(lambda mark: PIECES[mark[1]](), markdown)
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Put each generated piece in its place, and link the words of the glossary.
+
+    A piece that does not exist stops the build.
+    """
+    whole = MARK.sub(lambda mark: PIECES[mark[1]](), markdown)
+    top_level = "/" not in page.file.src_uri
+    return course.link_words(whole) if top_level and page.file.name != "glossary" else whole
 
 
 @cache
@@ -116,6 +123,40 @@ def usage() -> str:
     return f"```text\n{printed.getvalue().rstrip()}\n```"
 
 
+def commands() -> str:
+    """What `-h` of every command prints."""
+    parser = cli.parser()
+    parts = []
+    for words, each in _all_commands(parser, ()):
+        with patch.dict(os.environ, {"COLUMNS": "88", "NO_COLOR": "1"}):
+            parts.append(f"## {' '.join(words)}\n\n```text\n{each.format_help().rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
+def _all_commands(
+    parser: argparse.ArgumentParser, words: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    """Every command that has no commands of its own, with the words that call it."""
+    below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    if not below:
+        yield words, parser
+    for action in below:
+        for name, each in action.choices.items():
+            yield from _all_commands(each, (*words, name))
+
+
+def dials() -> str:
+    """Each setting of a deployer, its default, and what it does, from the class itself."""
+    said = dict(
+        re.findall(r"^ {8}(\w+): (.+?)(?=\n {8}\w+:|\n\n|\Z)", Policy.__doc__ or "", re.M | re.S)
+    )
+    rows = [
+        [f"`{field.name}`", as_word(field.default), " ".join(said.get(field.name, "").split())]
+        for field in fields(Policy)
+    ]
+    return markdown_table(("setting", "default", "what it does"), rows)
+
+
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = (heads, ["---"] * len(heads), *rows)
@@ -125,12 +166,25 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def as_word(value: object) -> str:
     """A dial's position as people say it; a span of time in seconds."""
     words = {True: "yes", False: "no", None: "never"}
-    return words[value] if isinstance(value, bool | None) else f"{value:g} s"
+    if isinstance(value, bool | None):
+        return words[value]
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 PIECES: dict[str, Callable[[], str]] = {
     "arms": arms,
+    "axes": lambda: markdown_table(*measured.axes()),
+    "cgoa": course.exam_map,
+    "cli": commands,
     "demo-table": demo_table,
+    "dials": dials,
+    "drift-grid": lambda: markdown_table(*measured.drift_grid()),
+    "glossary": course.glossary,
+    "labs": course.labs,
+    "notebooks": course.notebook_list,
+    "orphans": lambda: markdown_table(*measured.orphans(told().measurement)),
+    "principles": lambda: markdown_table(*measured.principles()),
+    "questions": course.questions,
     "two-deployers": two_deployers,
     "usage": usage,
 }
