@@ -25,6 +25,8 @@ from gitops_lab.deployers.pull import PullDeployer
 from gitops_lab.deployers.push import PushDeployer
 from gitops_lab.errors import UsageError
 from gitops_lab.forge import Forge, ForgeGit, GitSource, Repository
+from gitops_lab.frontends.argocd.deployer import POLICY as ARGOCD
+from gitops_lab.frontends.argocd.deployer import ArgoCD
 from gitops_lab.frontends.flux.deployer import FluxDeployer
 from gitops_lab.journal import Journal, sync_in_words
 from gitops_lab.model import Manifest, Object, ObjectKey, Revision
@@ -91,6 +93,7 @@ ARMS = {
         ArmDescription("pull+self-heal", PullDeployer, replace(PULL, self_heal=True)),
         ArmDescription("pull+webhook", PullDeployer, replace(PULL, on_event=True)),
         ArmDescription("flux", FluxDeployer, PULL),
+        ArmDescription("argocd", ArgoCD, ARGOCD),
     )
 }
 """The standard arms. Each differs from a neighbour in as few dials as it can."""
@@ -138,6 +141,8 @@ class Arm:
         )
         for obj in self.needs.objects:
             self.kubectl.apply(obj, manager="installer")
+            if obj["kind"] == "CustomResourceDefinition":
+                self.cluster.step(world.clock.now())  # the next object may be of that kind
         source = GitSource(world.repository, branch=description.branch, path=description.path)
         self.deployer = description.deployer(
             Context(

@@ -50,12 +50,19 @@ class Recorder:
         cluster: where the objects live.
         component: the controller's name.
         listener: is handed each Event as well, such as a notification controller.
+        counts: whether an Event that repeats itself is counted; if not, it is written anew.
     """
 
     def __init__(
-        self, cluster: Cluster, component: str, listener: Callable[[Told], None] = lambda told: None
+        self,
+        cluster: Cluster,
+        component: str,
+        listener: Callable[[Told], None] = lambda told: None,
+        *,
+        counts: bool = True,
     ) -> None:
         self._cluster, self._component, self._listener = cluster, component, listener
+        self._counts = counts
         self._written: dict[tuple[str, ...], tuple[ObjectKey, int]] = {}
         self._count = 0
 
@@ -83,7 +90,7 @@ class Recorder:
         namespace = metadata.get("namespace") or "default"
         message = told.message[:MAX_MESSAGE]
         matter = (metadata["uid"], told.type, told.reason, message, repr(sorted(told.annotations)))
-        if matter in self._written:
+        if self._counts and matter in self._written:
             key, count = self._written[matter]
             if self._cluster.get(key) is not None:  # it may have expired since
                 again = {"count": count + 1, "lastTimestamp": at}

@@ -1,0 +1,94 @@
+"""Argo CD as a whole: its programs, wired together and driven by one step function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from gitops_lab.errors import ApiError
+from gitops_lab.frontends.argocd.app import Source, sources, target_revision
+from gitops_lab.frontends.argocd.application_controller import ApplicationController, Listener
+from gitops_lab.frontends.argocd.crds import DEFINITIONS
+from gitops_lab.frontends.argocd.destinations import Connect, Destinations
+from gitops_lab.frontends.argocd.names import API_SERVER, NAMESPACE, REFRESH, Settings
+from gitops_lab.frontends.argocd.projects import DEFAULT
+from gitops_lab.frontends.argocd.repo_server import RepoServer
+from gitops_lab.model import Object, ObjectKey, copied, named
+from gitops_lab.ports import Cluster, Git
+
+PREREQUISITES: tuple[Object, ...] = (named("v1", "Namespace", NAMESPACE), *DEFINITIONS)
+"""What has to be in a cluster before Argo CD can start there."""
+
+
+class ControlPlane:
+    """The repo server, the application controller and the API server.
+
+    Args:
+        cluster: where they run, reached with the controller's credentials.
+        git: opens repositories.
+        now: the time, in seconds since the Unix epoch.
+        random: draws the jitter.
+        settings: how long things take.
+        connect: opens connections to registered clusters.
+        listener: hears what happens to Applications.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        git: Git,
+        *,
+        now: Callable[[], float],
+        random: Random,
+        settings: Settings | None = None,
+        connect: Connect,
+        listener: Listener = lambda app, event, why, data: None,
+    ) -> None:
+        self.cluster, self.now = cluster, now
+        self.settings = settings or Settings()
+        self.repo = RepoServer(git, now, self.settings)
+        self.destinations = Destinations(cluster, connect)
+        self.controller = ApplicationController(
+            cluster, self.repo, self.destinations, self.settings, random, listener
+        )
+        self._started = False
+
+    def changed(self, key: ObjectKey) -> bool:
+        """An object of Argo CD's own cluster changed; whether `step` is to be called soon."""
+        return self.controller.changed(key)
+
+    def webhook(self, url: str, branch: str) -> None:
+        """A Git server says that a branch moved: have the Applications that follow it refreshed.
+
+        Source: Argo CD 3.5, `util/webhook/webhook.go`; it sets the refresh annotation.
+        """
+        for app in self.controller.apps.values():
+            if any(_follows(source, url, branch) for source in sources(app["spec"])):
+                self.cluster.patch(
+                    ObjectKey.of(app),
+                    {"metadata": {"annotations": {REFRESH: "normal"}}},
+                    manager=API_SERVER,
+                )
+
+    def step(self, now: float) -> float | None:
+        """Do what is due; when to be called again."""
+        if not self._started:
+            self._start()
+        return self.controller.step(now)
+
+    def _start(self) -> None:
+        """The API server creates the default project when it starts."""
+        self._started = True
+        if self.cluster.get(ObjectKey.of(DEFAULT)) is None:
+            try:
+                self.cluster.create(copied(DEFAULT), manager=API_SERVER)
+            except ApiError as error:
+                if error.code != 409:
+                    raise
+
+
+def _follows(source: Source, url: str, branch: str) -> bool:
+    """Whether a source is at this address and follows this branch; HEAD is the main one."""
+    own = source.get("repoURL", "").removesuffix(".git")
+    revision = target_revision(source).removeprefix("refs/heads/")
+    return own == url.removesuffix(".git") and revision in (branch, "HEAD")
