@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from kubesim import refusals
@@ -46,7 +46,8 @@ class Controllers(Loop):
         rng: draws the kubelets' small variations and the names of EndpointSlices.
         nodes: how many nodes the cluster has.
         certificate: of the cluster's authority, in PEM, for every namespace to have.
-        sign: has that authority sign what is approved; if None, nobody signs.
+        sign: has that authority sign what is approved; if None, nothing is signed.
+        stopwatch: seconds of real time, where others wait while the controllers work (see `Loop`).
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Controllers(Loop):
         nodes: int = 1,
         certificate: str = "",
         sign: Sign | None = None,
+        stopwatch: Callable[[], float] | None = None,
     ) -> None:
         indexes = Indexes(api.store)
         self.kubelet = Kubelet(
@@ -92,6 +94,7 @@ class Controllers(Loop):
                 Namespaces(api, indexes),
                 Expiry(api, indexes),
             ],
+            stopwatch=stopwatch,
         )
 
     def disconnect_node(self, name: str) -> None:
