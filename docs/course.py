@@ -152,7 +152,7 @@ def labs_for(code: str) -> list[str]:
 APART = re.compile(
     r"(^```.*?^```|^````.*?^````"  # code
     r"|`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)|<[^>]+>"  # code in a line, pictures and links, HTML
-    r"|^#.*$|^\|?-[-| ]+$)",  # headings, the rules of tables
+    r"|^#[^\n]*$|^\|?-[-| ]+$)",  # headings, the rules of tables
     re.MULTILINE | re.DOTALL,
 )
 """What is no running text: code, links, headings, HTML, the rules of tables."""
@@ -164,7 +164,7 @@ def link_words(markdown: str) -> str:
     for entry in sorted(data("glossary"), key=lambda entry: -len(entry["term"])):
         forms = "|".join(map(re.escape, (entry["term"], *entry.get("also", ()))))
         flags = 0 if entry["term"].isupper() else re.IGNORECASE
-        word = re.compile(rf"(?<![\w/.-])({forms})(?![\w/-])", flags)
+        word = re.compile(rf"(?<![\w/.+-])({forms})(?![\w/+-])", flags)
         for place in range(0, len(parts), 2):
             found = word.search(parts[place])
             if found is None:

@@ -20,7 +20,7 @@ from gitops_lab.errors import LabError, SourceError
 from gitops_lab.forge import Forge
 from gitops_lab.lesson.story import Question
 from gitops_lab.model import Object, ObjectKey, named
-from gitops_lab.ports import Credentials
+from gitops_lab.ports import ADMINISTRATORS, Credentials
 from gitops_lab.sandbox import Text
 from kubesim.clock import SimClock
 
@@ -46,7 +46,7 @@ class Lab:
         self._forge = Forge(folder, now=self._clock.now)
         self._repository = self._forge.create("app", branch="main")
         simulated = SimulatedCluster("loop", clock=self._clock, random=Random(seed))
-        self._cluster = simulated.connect(Credentials(LOOP, inside=True))
+        self._cluster = simulated.connect(Credentials(LOOP, inside=True, groups=ADMINISTRATORS))
         self._cluster.apply(named("v1", "Namespace", NAMESPACE), manager=PERSON)
         self._git_is_up = True
         self._refused = ""
