@@ -57,7 +57,10 @@ class ApiError(LabError):
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
         self.details = dict(details or {})
+        self._has_details = details is not None
         self.causes = [dict(cause) for cause in causes]
+        self.warnings: list[str] = []
+        """What the server said before it refused; it is answered in `Warning` headers."""
 
     @property
     def status(self) -> dict[str, Any]:
@@ -69,7 +72,7 @@ class ApiError(LabError):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
-            **({"details": details} if details else {}),
+            **({"reason": self.reason} if self.reason else {}),
+            **({"details": details} if details or self._has_details else {}),
             "code": self.code,
         }

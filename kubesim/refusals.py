@@ -36,7 +36,7 @@ def not_found(group: str, plural: str, name: str) -> ApiError:
 def method_not_allowed() -> ApiError:
     """405: the resource has no such verb."""
     message = "the server does not allow this method on the requested resource"
-    return ApiError(405, "MethodNotAllowed", message)
+    return ApiError(405, "MethodNotAllowed", message, details={})
 
 
 def forbidden(
@@ -97,7 +97,7 @@ def too_large_revision(asked: int, current: int) -> ApiError:
     return ApiError(
         504,
         "Timeout",
-        f"Too large resource version: {asked}, current: {current}",
+        f"Timeout: Too large resource version: {asked}, current: {current}",
         details={"retryAfterSeconds": 1},
         causes=[cause],
     )

@@ -264,7 +264,7 @@ _TABLE: dict[str, tuple[tuple[Resource, ...], tuple[Resource, ...]]] = {
     "storage.k8s.io/v1": ((
         _row("csistoragecapacities", "CSIStorageCapacity"),
     ), (
-        _row("csidrivers", "CSIDriver", generation=True),
+        _row("csidrivers", "CSIDriver"),
         _row("csinodes", "CSINode", subresources="status"),
         _row("storageclasses", "StorageClass", "sc"),
         _row("volumeattachments", "VolumeAttachment", subresources="status"),

@@ -220,14 +220,14 @@ _KEEP_ALL = Zeros()
 """Of a custom kind: its objects are no Go structs."""
 
 
-def _zero(node: Node) -> Any:
+def zero(node: Node) -> Any:
     """What a field that is always written has if it was not sent."""
     match node.kind:
         case "struct":
             return dict(node.zeros.written)
         case "scalar":
-            zero: dict[str, Any] = {"string": "", "boolean": False, "quantity": "0"}
-            return zero.get(node.type, None if node.type == "date-time" else 0)
+            zeros: dict[str, Any] = {"string": "", "boolean": False, "quantity": "0"}
+            return zeros.get(node.type, None if node.type == "date-time" else 0)
     return None
 
 
@@ -295,11 +295,11 @@ class Schemas:
 
 def _zeros(struct: Node) -> Zeros:
     """The rule of `field_kinds`, for every field of a struct."""
-    marks, required = field_kinds.marks(struct.definition), struct.required
+    kinds, required = field_kinds.fields(struct.definition), struct.required
     dropped: set[str] = set()
     written: dict[str, Any] = {}
     for name, node in struct.fields.items():
-        mark = marks.get(name, "")
+        mark = kinds[name].marks if name in kinds else ""
         is_written = (name in required and "~" not in mark) or "!" in mark
         if "*" in mark:
             if "!" in mark:
@@ -308,7 +308,7 @@ def _zeros(struct: Node) -> Zeros:
             dropped.add(name)
         elif is_written or node.kind == "struct" or node.type in _STRUCTS:
             if node.kind != "any":
-                written[name] = _zero(node)
+                written[name] = zero(node)
             if node.kind in ("list", "map"):
                 dropped.add(name)  # an empty one is written as null
         else:
@@ -498,10 +498,10 @@ def _struct(
         if name not in value:
             message = f"Required value: {_path((at, name, node))}"
             findings.missing.append(Fault(_path((at, name, node)), "FieldValueRequired", message))
-    for name, zero in written.items():
+    for name, empty in written.items():
         if name not in value:
             value = changed = dict(value) if changed is None else changed
-            value[name] = deepcopy(zero) if type(zero) is dict else zero
+            value[name] = deepcopy(empty) if type(empty) is dict else empty
     return value
 
 

@@ -12,13 +12,13 @@ import re
 import sys
 from pathlib import Path
 
-from kubesim.schema import Node, builtin
+from kubesim.schema import builtin
 
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.S | re.M)
 _FIELD = re.compile(r'^\s*(?:(\w+)\s+)?([\[\]*\w.]+)\s+`.*?json:"([^"]*)"')
 
-Field = tuple[str, frozenset[str]]
-"""The Go type of a field and the options of its JSON tag."""
+Field = tuple[str, frozenset[str], str]
+"""The Go type of a field, the options of its JSON tag, and its name in Go."""
 
 
 def _sources(api: Path, machinery: Path, extensions: Path, aggregator: Path) -> dict[str, str]:
@@ -51,17 +51,23 @@ def _structs(source: str) -> dict[str, dict[str, Field]]:
             if "inline" in options or (not tag and match[1] is None):
                 found |= fields(match[2])
             elif tag != "-":
-                found[tag] = (match[2], frozenset(options))
+                found[tag] = (match[2], frozenset(options), match[1])
         return found
 
     return {name: fields(name) for name in bodies}
 
 
-def _mark(node: Node, required: bool, field: Field | None) -> str:
+def _named(field: str, fields: dict[str, Field]) -> str:
+    """The name in Go, if it is not that in JSON with a capital."""
+    name = fields[field][2] if field in fields else ""
+    return f"={name}" if name and name != field[0].upper() + field[1:] else ""
+
+
+def _mark(required: bool, field: Field | None) -> str:
     """How a field differs from what its schema lets one expect (see kubesim/field_kinds.py)."""
     if field is None:  # newer than the sources: leave it as it is sent
         return "*"
-    type_, options = field
+    type_, options, _ = field
     if "omitzero" in options:
         return "0"
     omitted = "omitempty" in options
@@ -83,14 +89,12 @@ def main() -> None:
             if prefix + name not in schemas.definitions:
                 continue
             node = schemas.definition(prefix + name)
-            marked = [
-                f"{mark}{field}"
-                for field, child in sorted(node.fields.items())
-                if field not in ("apiVersion", "kind") or field in fields
-                if (mark := _mark(child, field in node.required, fields.get(field)))
+            texts = [
+                f"{_mark(field in node.required, fields.get(field))}{field}{_named(field, fields)}"
+                for field in dict.fromkeys((*fields, *sorted(node.fields)))
+                if field in node.fields and (field not in ("apiVersion", "kind") or field in fields)
             ]
-            if marked:
-                print(f"{prefix}{name}: {' '.join(marked)}")
+            print(f"{prefix}{name}: {' '.join(texts)}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from kubesim.quantity import Quantity
 ANNOTATION = "kubernetes.io/limit-ranger"
 """Tells which amounts of a pod were not its own idea."""
 
-_KINDS = {"initContainers": "init container", "containers": "container"}
+_KINDS = {"containers": "container", "initContainers": "init container"}
 
 Amounts = Mapping[str, Quantity]
 
@@ -110,7 +110,7 @@ def _filled_container(
         if added:
             resources[kind], changed = {**own, **added}, True
             names = ", ".join(sorted(added))
-            notes.append(f"{names} {kind[:-1]} for {called} {container['name']}")
+            notes.append(f"{names} {kind[:-1]} for {called} {container.get('name', '')}")
     return {**container, "resources": resources} if changed else container
 
 

@@ -11,6 +11,7 @@ of the containers.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kubesim.admission.fill import (
@@ -24,6 +25,7 @@ from kubesim.admission.fill import (
     within,
 )
 from kubesim.model import Object
+from kubesim.quantity import Quantity
 
 _POD_SPEC = {
     "restartPolicy": "Always",
@@ -88,8 +90,19 @@ def _container(container: Object) -> Object:
     return within(container, "lifecycle", _lifecycle) if "lifecycle" in container else container
 
 
+_REFERENCE = re.compile(
+    r"([A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?:[:@].+)?"
+)
+
+
 def pull_policy(image: str) -> str:
-    """When to pull an image, if nobody says: `latest` moves, every other tag and digest is kept."""
+    """When to pull an image, if nobody says: `latest` moves, every other tag and digest is kept.
+
+    The tag of what is no image's name counts as none, and not as `latest`.
+    """
+    if not _REFERENCE.fullmatch(image):
+        return "IfNotPresent"
     name, digest, _ = image.partition("@")
     _, colon, tag = name.rpartition("/")[2].partition(":")
     is_latest = tag == "latest" or (bool(name) and not colon and not digest)
@@ -173,11 +186,29 @@ def pod(obj: Object) -> Object:
 
 def _real_pod_spec(spec: Object) -> Object:
     spec = fill(pod_spec(spec), {"enableServiceLinks": True})
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec = {**spec, "terminationGracePeriodSeconds": 1}
     host_network = bool(spec.get("hostNetwork"))
     for name in ("containers", "initContainers"):
         if name in spec:
             spec = each(spec, name, lambda container: _real_container(container, host_network))
-    return spec
+    return within(spec, "resources", lambda own: _pod_requests(own, spec))
+
+
+def _pod_requests(resources: Object, spec: Object) -> Object:
+    """What a pod asks for as a whole, if it says only how much it may use as a whole: what its
+    containers ask for together, or all that it may use."""
+    limits, asked = resources.get("limits") or {}, resources.get("requests") or {}
+    missing = {}
+    for name in limits:
+        if name not in asked and (name in ("cpu", "memory") or name.startswith("hugepages-")):
+            own = [
+                Quantity.of(amounts[name])
+                for container in spec.get("containers") or ()
+                if name in (amounts := (container.get("resources") or {}).get("requests") or {})
+            ]
+            missing[name] = str(sum(own[1:], own[0])) if own else limits[name]
+    return {**resources, "requests": {**asked, **missing}} if missing else resources
 
 
 def _real_container(container: Object, host_network: bool) -> Object:
@@ -203,6 +234,8 @@ def qos_class(spec: Object) -> str:
     Source: pkg/apis/core/v1/helper/qos; only cpu and memory count.
     """
     containers = [*(spec.get("containers") or ()), *spec.get("initContainers", ())]
+    if spec.get("resources"):
+        containers = [spec]  # of the pod as a whole
     asked: list[dict[str, Any]] = [
         {
             kind: {

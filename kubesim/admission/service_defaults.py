@@ -50,15 +50,17 @@ def _service_spec(spec: Object) -> Object:
         spec = fill(spec, {"externalTrafficPolicy": "Cluster"})
     if kind == "LoadBalancer":
         spec = fill(spec, {"allocateLoadBalancerNodePorts": True})
-    if kind == "ExternalName":
-        return spec
-    spec = fill(spec, {"internalTrafficPolicy": "Cluster"})
-    if spec.get("clusterIP"):
-        spec = fill(spec, {"clusterIPs": [spec["clusterIP"]]})
-    if spec.get("clusterIP") == "None" and not spec.get("selector"):
-        # Whoever fills in such a Service's endpoints may do so in either family.
-        return fill(spec, {"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"})
-    return fill(spec, {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})
+    if kind != "ExternalName":
+        spec = fill(spec, {"internalTrafficPolicy": "Cluster"})
+    return spec
+
+
+def with_all_addresses(service: Object) -> Object:
+    """The Service whose `clusterIPs` begin with its `clusterIP` (NormalizeClusterIPs)."""
+    spec = service.get("spec", {})
+    if not spec.get("clusterIP") or spec.get("clusterIPs"):
+        return service
+    return {**service, "spec": {**spec, "clusterIPs": [spec["clusterIP"]]}}
 
 
 def _kind(spec: Object) -> str:

@@ -132,7 +132,7 @@ def job_selector(job: Object) -> Object:
     """
     uid, name = (job.get("metadata", {}).get(field) for field in ("uid", "name"))
     spec = job.get("spec", {})
-    if not uid or not name or spec.get("manualSelector") or spec.get("selector"):
+    if not uid or not name or spec.get("manualSelector"):
         return job
     prefix = "batch.kubernetes.io/"
     labels = {
@@ -141,11 +141,13 @@ def job_selector(job: Object) -> Object:
         f"{prefix}controller-uid": uid,
         f"{prefix}job-name": name,
     }
-    selector = {"matchLabels": {f"{prefix}controller-uid": uid}}
+    own = f"{prefix}controller-uid"
+    asked = spec.get("selector") or {}
+    selector = {**asked, "matchLabels": {own: uid, **asked.get("matchLabels", {})}}
     template = always(
         spec.get("template", {}),
         "metadata",
-        lambda meta: always(meta, "labels", lambda own: {**own, **labels}),
+        lambda meta: always(meta, "labels", lambda given: {**labels, **given}),
     )
     return {**job, "spec": {**spec, "selector": selector, "template": template}}
 

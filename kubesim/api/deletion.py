@@ -46,7 +46,7 @@ def check(obj: Object, resource: Resource, options: Options) -> None:
                 (
                     "FieldValueNotSupported",
                     f'Unsupported value: "{options.propagation}": supported values: '
-                    '"Background", "Foreground", "Orphan"',
+                    '"Foreground", "Background", "Orphan", "nil"',
                     "propagationPolicy",
                 )
             ],

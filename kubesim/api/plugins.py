@@ -68,7 +68,37 @@ def admit_pod(pod: Object, store: Store, rng: Random) -> Object:
     _service_account(pod, spec, store, rng)
     _priority(pod, spec, store)
     _tolerations(spec)
+    _runtime_class(pod, spec, store)
     return {**pod, "spec": spec}
+
+
+def _runtime_class(pod: Object, spec: Object, store: Store) -> None:
+    """What the way in which a pod is run adds to it (plugin/pkg/admission/runtimeclass)."""
+    name, given = spec.get("runtimeClassName"), spec.get("overhead")
+    overhead = None
+    if name:
+        found = store.get(("node.k8s.io", "runtimeclasses", "", name))
+        if found is None:
+            raise _rejected(pod, f'RuntimeClass "{name}" not found')
+        overhead = (found.get("overhead") or {}).get("podFixed")
+        placed = found.get("scheduling") or {}
+        for label, value in (placed.get("nodeSelector") or {}).items():
+            if spec.setdefault("nodeSelector", {}).get(label, value) != value:
+                detail = "conflict: runtimeClass.scheduling.nodeSelector"
+                raise _rejected(pod, f"{detail} and pod.spec.nodeSelector")
+            spec["nodeSelector"] = {**spec["nodeSelector"], label: value}
+        more = [each for each in placed.get("tolerations") or () if each not in spec["tolerations"]]
+        spec["tolerations"] = [*spec["tolerations"], *more]
+    if given and not overhead:
+        raise _rejected(pod, "Pod Overhead set without corresponding RuntimeClass defined Overhead")
+    if given and given != overhead:
+        raise _rejected(pod, "Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+    if overhead:
+        spec["overhead"] = dict(overhead)
+
+
+def _rejected(pod: Object, why: str) -> Exception:
+    return refusals.forbidden("", "pods", pod["metadata"]["name"], f"pod rejected: {why}")
 
 
 def admit_claim(claim: Object, store: Store) -> Object:
@@ -77,7 +107,26 @@ def admit_claim(claim: Object, store: Store) -> Object:
     usual = default_class(store) if "storageClassName" not in spec else None
     if usual is not None:
         claim = {**claim, "spec": {**spec, "storageClassName": usual}}
-    return _protected(claim, "kubernetes.io/pvc-protection")
+    return _protected(_with_both_sources(claim), "kubernetes.io/pvc-protection")
+
+
+def _with_both_sources(claim: Object) -> Object:
+    """A new claim whose two fields for what it is filled from say the same.
+
+    The older one takes claims and snapshots only, and loses anything else. (Source: pkg/api/
+    persistentvolumeclaim, EnforceDataSourceBackwardsCompatibility and NormalizeDataSources.)
+    """
+    spec = dict(claim.get("spec") or {})
+    source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
+    known = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
+    if source and (source.get("apiGroup") or "", source.get("kind", "")) not in known:
+        source = spec.pop("dataSource")
+        source = None
+    if source and not ref:
+        spec["dataSourceRef"] = dict(source)
+    elif ref and not source and not ref.get("namespace"):
+        spec["dataSource"] = dict(ref)
+    return claim if spec == claim.get("spec") else {**claim, "spec": spec}
 
 
 def admit_ingress(ingress: Object, store: Store) -> Object:

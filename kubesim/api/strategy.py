@@ -126,7 +126,29 @@ def before_create(obj: Object, resource: Resource, key: Key, *, now: str, uid: s
         obj.pop("status", None)
         if "status" in resource.node.zeros.written:
             obj["status"] = deepcopy(resource.node.zeros.written["status"])
-    return with_stored_version(obj) if is_definition(key) else obj
+    if is_definition(key):
+        return with_stored_version(obj)
+    match key[:2]:
+        case ("apps", "daemonsets"):
+            return _with_template_generation(obj, 1)
+        case ("", "persistentvolumes"):
+            return {**obj, "status": {**obj["status"], "lastPhaseTransitionTime": now}}
+    return obj
+
+
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+"""The annotation in which a DaemonSet counts the changes of its template."""
+
+
+def _template_generation(obj: Object) -> int:
+    told = (obj["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "")
+    return int(told) if told.isdecimal() else 0
+
+
+def _with_template_generation(obj: Object, generation: int) -> Object:
+    metadata = obj["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), TEMPLATE_GENERATION: str(generation)}
+    return {**obj, "metadata": {**metadata, "annotations": annotations}}
 
 
 def before_update(obj: Object, old: Object, resource: Resource, subresource: str) -> Object:
@@ -164,6 +186,8 @@ def before_update(obj: Object, old: Object, resource: Resource, subresource: str
         result = with_stored_version(result)
     if resource.kind == "Namespace" and not resource.group and subresource != "finalize":
         result["spec"] = _as_before(result.get("spec") or {}, old.get("spec") or {}, "finalizers")
+    if (resource.group, resource.kind) == ("apps", "DaemonSet"):
+        result = _with_template_generation(result, _template_generation(old))
     return result
 
 
@@ -245,6 +269,9 @@ def next_generation(obj: Object, old: Object, resource: Resource) -> Object:
     if not resource.generation or not _asks_for_more(obj, old, resource):
         return obj
     generation = old["metadata"].get("generation", 0) + 1
+    if (resource.group, resource.kind) == ("apps", "DaemonSet"):
+        if obj["spec"].get("template") != old["spec"].get("template"):
+            obj = _with_template_generation(obj, _template_generation(old) + 1)
     return {**obj, "metadata": {**obj["metadata"], "generation": generation}}
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from kubesim import managedfields, refusals
 from kubesim.admission import default
+from kubesim.admission.service_defaults import with_all_addresses
 from kubesim.admission.validation import validate
+from kubesim.admission.warnings import warnings
 from kubesim.api import (
     addresses,
     decoding,
@@ -118,7 +120,7 @@ class Writing:
         if key[:2] == ("", "pods"):
             obj = plugins.admit_pod(obj, self.store, rng)
         elif key[:2] == ("", "services"):
-            obj = addresses.allocated(obj, self.store, rng)
+            obj = with_all_addresses(obj)
         elif key[:2] == ("", "persistentvolumeclaims"):
             obj = plugins.admit_claim(obj, self.store)
         elif key[:2] == ("", "persistentvolumes"):
@@ -127,7 +129,10 @@ class Writing:
             obj = plugins.admit_ingress(obj, self.store)
         self._guard(resource, None, obj, options)
         validate(obj, stored)
+        if key[:2] == ("", "services"):
+            obj = addresses.allocated(obj, self.store, rng, dry_run=options.dry_run)
         charges = self._admit(resource, key, None, obj, options)
+        self._warn_of(stored, obj, None)
         if options.dry_run:
             if self.store.get(key) is not None:
                 raise refusals.already_exists(key.group, key.plural, key.name)
@@ -180,10 +185,16 @@ class Writing:
         if subresource != "status":
             obj = strategy.next_generation(obj, old, stored)
         if key[:2] == ("", "services"):
-            obj = addresses.allocated(obj, self.store, self._draws(options))
+            obj = with_all_addresses(obj)
         self._guard(resource, old, obj, options)
         validate(obj, stored, old=old, subresource=subresource)
+        if key[:2] == ("", "services"):
+            obj = addresses.allocated(
+                obj, self.store, self._draws(options), dry_run=options.dry_run
+            )
         charges = self._admit(resource, key, old, obj, options, subresource)
+        if not subresource:
+            self._warn_of(stored, obj, old)
         if options.dry_run:
             return obj
         if deletion.is_over(obj, stored):
@@ -243,6 +254,11 @@ class Writing:
             resource = self.registry.by_kind("v1", "ResourceQuota")
             charged = {**quota, "status": status}
             self.store.update(key, self._tracked(quota, charged, resource, "status", _SERVER))
+
+    def _warn_of(self, resource: Resource, obj: Object, old: Object | None) -> None:
+        if not resource.is_custom:
+            for text in warnings(obj, old):
+                self._warn(text)
 
     def _guard(self, resource: Resource, old: Object | None, new: Object, options: Options) -> None:
         for guard in self.guards:

@@ -150,8 +150,9 @@ class Expiry(Controller):
             event.get("lastTimestamp")
             or (event.get("series") or {}).get("lastObservedTime")
             or event.get("eventTime")
-            or event["metadata"]["creationTimestamp"]
+            or ""
         )
+        told = max(told, event["metadata"]["creationTimestamp"])  # what it says may be long ago
         over = ceil((datetime.fromisoformat(told).timestamp() + TTL) / LEASE) * LEASE
         if over > now:
             return over

@@ -65,6 +65,8 @@ def refusal(error: ApiError) -> Answer:
     seconds = error.details.get("retryAfterSeconds")
     if seconds:
         headers["Retry-After"] = str(seconds)
+    if error.warnings:
+        headers["Warning"] = warning_lines(error.warnings)
     return Answer(encoded(error.status), error.code, headers=headers)
 
 

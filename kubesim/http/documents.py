@@ -110,4 +110,5 @@ def _health(which: str, check: list[str], call: Call) -> Answer:
 
 def not_found() -> ApiError:
     """404: nothing is served at this path."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource")
+    message = "the server could not find the requested resource"
+    return ApiError(404, "NotFound", message, details={})

@@ -85,6 +85,9 @@ class Objects:
         self._api.warn = warnings.append
         try:
             found = self._verb(route.verb)(resource, route, call)
+        except ApiError as error:
+            error.warnings = list(dict.fromkeys(warnings))
+            raise
         finally:
             self._api.warn = lambda text: None
         if warnings and isinstance(found, Answer):

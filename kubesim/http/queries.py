@@ -273,7 +273,7 @@ def _dry_run_faults(values: Sequence[str]) -> list[_Cause]:
     if all(each == "All" for each in values):
         return []
     listed = ", ".join(f'"{each}"' for each in values)
-    why = f'Unsupported value: []string{{{listed}}}: supported values: "All"'
+    why = f'Unsupported value: [{listed}]: supported values: "All"'
     return [("FieldValueNotSupported", why, "dryRun")]
 
 

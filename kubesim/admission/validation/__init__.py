@@ -26,6 +26,7 @@ from kubesim.admission.validation import (
     pod_parts,
     pods,
     services,
+    small,
     storage,
     workloads,
 )
@@ -74,6 +75,11 @@ RULES: dict[tuple[str, str], Rule] = {
     ("rbac.authorization.k8s.io", "Role"): access.role,
     ("rbac.authorization.k8s.io", "RoleBinding"): access.role_binding,
     ("scheduling.k8s.io", "PriorityClass"): cluster.priority_class,
+    ("", "Event"): small.event,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): small.webhooks,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): small.webhooks,
+    ("coordination.k8s.io", "Lease"): small.lease,
+    ("node.k8s.io", "RuntimeClass"): small.runtime_class,
     ("storage.k8s.io", "StorageClass"): storage.storage_class,
 }
 """The rule for a kind, by group and kind; a kind without one has only its metadata checked."""
@@ -91,7 +97,7 @@ PARTS: dict[tuple[str, str, str], Rule] = {
 
 _NAME_FORMATS: dict[tuple[str, str], names.Format] = {
     ("", "Namespace"): names.dns_label,
-    ("", "Service"): names.rfc1035_label,
+    ("", "Service"): names.dns_label,
     ("apps", "StatefulSet"): names.dns_label,
     ("rbac.authorization.k8s.io", "ClusterRole"): names.path_segment,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): names.path_segment,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from kubesim.admission.validation import names
 from kubesim.admission.validation.field import (
     Errors,
+    in_go,
     invalid,
     invalids,
     not_supported,
@@ -88,7 +89,7 @@ def _binding(
     for index, subject in enumerate(obj.get("subjects") or ()):
         yield from _subject(subject, f"subjects[{index}]", namespaced=namespaced)
     if old is not None and ref != old.get("roleRef", {}):
-        yield invalid("roleRef", ref, "cannot change roleRef")
+        yield invalid("roleRef", in_go(ref, "api.rbac.v1.RoleRef"), "cannot change roleRef")
 
 
 def _subject(subject: Object, path: str, *, namespaced: bool) -> Errors:

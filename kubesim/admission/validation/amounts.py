@@ -5,11 +5,13 @@ Source: pkg/apis/core/validation and pkg/apis/core/helper (Kubernetes 1.37).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 from kubesim.admission.validation import names
-from kubesim.admission.validation.field import Errors, invalid, invalids, required
+from kubesim.admission.validation.field import Errors, invalid, invalids, not_found, required
+from kubesim.errors import ApiError
 from kubesim.quantity import canonical, parse
 
 _CONTAINER = ("cpu", "ephemeral-storage", "memory")
@@ -46,6 +48,9 @@ def check_quantity(resource: str, amount: Any, path: str) -> Errors:
     number = parse(amount)
     if number < 0:
         yield invalid(path, canonical(amount), "must be greater than or equal to 0")
+    if resource.startswith("hugepages-") and not _is_pages(resource, number):
+        detail = f"{canonical(amount)} is not positive integer multiple of {resource}"
+        yield invalid(path, canonical(amount), detail)
     if (resource in _COUNTED or _is_extended(resource)) and number != number.to_integral_value():
         yield invalid(path, canonical(amount), "must be an integer")
 
@@ -78,14 +83,32 @@ def check_quota_name(name: str, path: str) -> Errors:
         yield invalid(path, name, "must be a standard resource for quota")
 
 
-def check_requirements(requirements: Mapping[str, Any], path: str) -> Errors:
-    """What a container asks for must not be more than what it may use."""
+def check_requirements(
+    requirements: Mapping[str, Any],
+    path: str,
+    *,
+    claims: Collection[str] = (),
+    check_name: Callable[[str, str], Errors] = check_container_resource_name,
+) -> Errors:
+    """What a container asks for must not be more than what it may use.
+
+    Args:
+        requirements: its `resources`.
+        path: where they stand.
+        claims: the resource claims of its pod.
+        check_name: which resources there may be.
+    """
     limits: Mapping[str, Any] = requirements.get("limits") or {}
     for name, amount in limits.items():
-        yield from check_container_resource_name(name, f"{path}.limits[{name}]")
+        yield from check_name(name, f"{path}.limits[{name}]")
         yield from check_quantity(name, amount, f"{path}.limits[{name}]")
+    for index, claim in enumerate(requirements.get("claims", ())):
+        if claim.get("name") not in claims:
+            detail = "must be one of the names in pod.spec.resourceClaims"
+            detail += "" if claims else " which is empty"
+            yield not_found(f"{path}.claims[{index}]", claim.get("name", ""), detail)
     for name, amount in requirements.get("requests", {}).items():
-        yield from check_container_resource_name(name, f"{path}.requests[{name}]")
+        yield from check_name(name, f"{path}.requests[{name}]")
         yield from check_quantity(name, amount, f"{path}.requests[{name}]")
         overcommitted = _is_native(name) and not _is_hugepages(name)
         if name not in limits:
@@ -103,6 +126,15 @@ def check_requirements(requirements: Mapping[str, Any], path: str) -> Errors:
         elif parse(amount) > parse(limit):
             detail = f"must be less than or equal to {name} limit of {canonical(limit)}"
             yield invalid(f"{path}.requests", canonical(amount), detail)
+
+
+def _is_pages(resource: str, amount: Decimal) -> bool:
+    """Whether an amount is made of whole huge pages, of which the resource's name says the size."""
+    try:
+        size = parse(resource.removeprefix("hugepages-"))
+    except ApiError:
+        return False
+    return size > 0 and amount >= 0 and amount % size == 0
 
 
 def _is_native(name: str) -> bool:

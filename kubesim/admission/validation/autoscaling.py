@@ -55,11 +55,16 @@ def _bounds(spec: Object) -> Errors:
     if low is not None and low < 1:
         yield invalid("spec.minReplicas", low, "must be greater than or equal to 1")
     if high < 1:
-        yield invalid("spec.maxReplicas", high, "must be greater than 0")
+        yield required("spec.maxReplicas", "must be set and greater than 0")
     if low is not None and high < low:
         detail = "must be greater than or equal to `minReplicas`"
         yield invalid("spec.maxReplicas", high, detail)
-    yield from _reference(spec.get("scaleTargetRef", {}), "spec.scaleTargetRef")
+    ref = spec.get("scaleTargetRef", {})
+    yield from _reference(ref, "spec.scaleTargetRef")
+    api_version = ref.get("apiVersion", "")
+    if "/" not in api_version and ref.get("kind") != "ReplicationController":
+        detail = "apiVersion must specify API group"
+        yield invalid("spec.scaleTargetRef.apiVersion", api_version, detail)
 
 
 def _reference(ref: Object, path: str) -> Errors:

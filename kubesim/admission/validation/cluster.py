@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kubesim.admission.validation import names
 from kubesim.admission.validation.amounts import (
+    QUOTA,
     check_container_resource_name,
     check_quantity,
     check_quota_name,
@@ -19,6 +20,7 @@ from kubesim.admission.validation.field import (
     duplicate,
     forbidden,
     immutable,
+    in_go,
     invalid,
     invalids,
     not_supported,
@@ -52,6 +54,19 @@ _SCOPES = (
     "Terminating",
     "VolumeAttributesClass",
 )
+_OF_PODS = frozenset(
+    {
+        "pods",
+        "cpu",
+        "memory",
+        "limits.cpu",
+        "limits.memory",
+        "requests.cpu",
+        "requests.memory",
+    }
+)
+"""What a quota that is for some pods only may count."""
+
 _LIMIT_TYPES = ("Container", "PersistentVolumeClaim", "Pod")
 
 
@@ -87,8 +102,12 @@ def resource_quota(obj: Object, old: Object | None) -> Errors:
         yield from check_quota_name(name, f"spec.hard[{name}]")
         yield from check_quantity(name, amount, f"spec.hard[{name}]")
     scopes = spec.get("scopes", [])
-    if any(scope not in _SCOPES for scope in scopes):
-        yield invalid("spec.scopes", scopes, "unsupported scope")
+    for scope in scopes:
+        if scope not in _SCOPES:
+            yield invalid("spec.scopes", scopes, "unsupported scope")
+        for name in sorted(spec.get("hard", {})):
+            if name in QUOTA and name not in _scoped(scope):
+                yield invalid("spec.scopes", scopes, "unsupported scope applied to resource")
     for one, other in (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")):
         if one in scopes and other in scopes:
             yield invalid("spec.scopes", scopes, "conflicting scopes")
@@ -96,6 +115,16 @@ def resource_quota(obj: Object, old: Object | None) -> Errors:
         yield from _scope(requirement, "spec.scopeSelector.matchExpressions")
     if old is not None and set(scopes) != set(old.get("spec", {}).get("scopes", ())):
         yield invalid("spec.scopes", scopes, IMMUTABLE)
+
+
+def _scoped(scope: str) -> frozenset[str]:
+    """The resources of which a quota may count those of a scope only."""
+    match scope:
+        case "BestEffort":
+            return frozenset({"pods"})
+        case "VolumeAttributesClass":
+            return frozenset({"persistentvolumeclaims", "requests.storage"})
+    return _OF_PODS
 
 
 def _scope(requirement: Object, path: str) -> Errors:
@@ -183,7 +212,8 @@ def disruption_budget(obj: Object, _: Object | None) -> Errors:
     """A PodDisruptionBudget: how many pods must stay, or how many may go, not both."""
     spec = obj.get("spec", {})
     if "minAvailable" in spec and "maxUnavailable" in spec:
-        yield invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+        shown = in_go(spec, "api.policy.v1.PodDisruptionBudgetSpec")
+        yield invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")
     for field in ("minAvailable", "maxUnavailable"):
         if field in spec:
             yield from check_int_or_percent(spec[field], f"spec.{field}")

@@ -5,7 +5,7 @@ Source: pkg/apis/core/validation/validation.go (Kubernetes 1.37).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kubesim.admission.validation import names
@@ -15,6 +15,7 @@ from kubesim.admission.validation.field import (
     at_least,
     duplicate,
     forbidden,
+    in_go,
     invalid,
     invalids,
     not_found,
@@ -40,6 +41,9 @@ POD_FIELDS = (
     "status.podIPs",
 )
 """What a container may read of its pod through its environment, beside labels and annotations."""
+
+MOST_IDS = 2**31 - 1
+"""The largest number of a user or a group."""
 
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
@@ -68,17 +72,18 @@ def check_containers(spec: Object, volumes: Mapping[str, Object], path: str) -> 
     if not containers:
         yield required(at)
     grace = spec.get("terminationGracePeriodSeconds")
+    claims = {claim.get("name") or "" for claim in spec.get("resourceClaims") or ()}
     seen: set[str] = set()
     for index, container in enumerate(containers):
         here = f"{at}[{index}]"
-        yield from _container(container, volumes, here)
+        yield from _container(container, volumes, claims, here)
         yield from _unique_name(container, seen, here)
         yield from _life(container, grace, here)
         yield from _restart_policy(container, here)
     yield from _host_ports(containers, at)
     for index, container in enumerate(spec.get("initContainers", ())):
         here = f"{path}.initContainers[{index}]"
-        yield from _container(container, volumes, here)
+        yield from _container(container, volumes, claims, here)
         yield from _unique_name(container, seen, here)
         yield from _host_ports([container], f"{path}.initContainers")
         yield from _init_container(container, grace, here)
@@ -113,7 +118,9 @@ def _unique_name(container: Object, seen: set[str], path: str) -> Errors:
         seen.add(name)
 
 
-def _container(container: Object, volumes: Mapping[str, Object], path: str) -> Errors:
+def _container(
+    container: Object, volumes: Mapping[str, Object], claims: Collection[str], path: str
+) -> Errors:
     name = container.get("name", "")
     if name:
         yield from invalids(f"{path}.name", name, names.dns_label(name))
@@ -139,7 +146,7 @@ def _container(container: Object, volumes: Mapping[str, Object], path: str) -> E
         yield from _devices(container["volumeDevices"], volumes, f"{path}.volumeDevices")
     yield from one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL_POLICIES)
     if container.get("resources"):
-        yield from check_requirements(container["resources"], f"{path}.resources")
+        yield from check_requirements(container["resources"], f"{path}.resources", claims=claims)
     if container.get("securityContext"):
         yield from _security(container["securityContext"], f"{path}.securityContext")
 
@@ -437,17 +444,21 @@ def _http_get(handler: Object, path: str) -> Errors:
 
 def _security(context: Object, path: str) -> Errors:
     yield from check_user(context, path)
+    shown = in_go(context, "api.core.v1.SecurityContext")
+    mount = context.get("procMount")
+    if mount is not None and mount not in ("Default", "Unmasked"):
+        yield not_supported(f"{path}.procMount", mount, ("Default", "Unmasked"))
     if context.get("allowPrivilegeEscalation") is False:
         if context.get("privileged"):
             yield invalid(
                 path,
-                context,
+                shown,
                 "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
             )
         if "CAP_SYS_ADMIN" in context.get("capabilities", {}).get("add", ()):
             yield invalid(
                 path,
-                context,
+                shown,
                 "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` "
                 "CAP_SYS_ADMIN",
             )
@@ -457,8 +468,8 @@ def check_user(context: Object, path: str) -> Errors:
     """What the security contexts of pods and of containers have in common."""
     for field in ("runAsUser", "runAsGroup", "fsGroup"):
         number = context.get(field)
-        if number is not None and not 0 <= number <= 2**32 - 1:
-            detail = f"must be between 0 and {2**32 - 1}, inclusive"
+        if number is not None and not 0 <= number <= MOST_IDS:
+            detail = f"must be between 0 and {MOST_IDS}, inclusive"
             yield invalid(f"{path}.{field}", number, detail)
     for field, what in (("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")):
         if field in context:

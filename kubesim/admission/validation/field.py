@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kubesim import field_kinds
 from kubesim.model import Object
+from kubesim.schema import Node, builtin, zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ Errors = Iterator[FieldError]
 
 Rule = Callable[[Object, Object | None], Errors]
 """What must hold for an object; the second argument is the object as stored, None on create."""
+
+LABEL_SELECTOR = "apimachinery.pkg.apis.meta.v1.LabelSelector"
 
 IMMUTABLE = "field is immutable"
 """What the server says of a field that may be set once."""
@@ -117,17 +121,64 @@ def changes(before: Object, after: Object, path: str) -> list[str]:
 
 
 def _about(reason: str, what: str, path: str, value: Any, detail: str) -> FieldError:
-    return FieldError(reason, path, _sentence(f"{what}: {_shown(value)}", detail))
+    shown = _shown(value)
+    return FieldError(reason, path, _sentence(f"{what}: {shown}" if shown else what, detail))
 
 
 def _sentence(what: str, detail: str) -> str:
     return f"{what}: {detail}" if detail else what
 
 
+class Shown(str):
+    """A value that is spelled already as messages repeat it."""
+
+
+def in_go(value: Any, definition: str) -> Shown:
+    """A struct as messages repeat it since Kubernetes 1.34: as JSON of the internal Go type.
+
+    That type has all its fields, by their names in Go and in its order. The types of meta/v1 have
+    no internal twin: they are spelled as in the API.
+
+    Args:
+        value: the struct, or a list of such.
+        definition: of the struct, such as `core.v1.ServicePort`.
+    """
+    node = builtin().definition(f"io.k8s.{definition}")
+    if isinstance(value, list):
+        return Shown(_json([_go(each, node) for each in value]))
+    return Shown(_json(_go(value or {}, node)))
+
+
+def _go(value: Any, node: Node) -> Any:
+    if node.kind == "list" and value and node.item:
+        return [_go(each, node.item) for each in value]
+    if node.kind == "map" and value and node.item:
+        return {key: _go(value[key], node.item) for key in sorted(value)}
+    if node.kind != "struct" or value is None:
+        return value
+    kinds = field_kinds.fields(node.definition)
+    if node.definition.startswith("io.k8s.apimachinery."):
+        return {name: _go(value[name], node.fields[name]) for name in kinds if value.get(name)}
+    return {
+        kind.go_name: _go(value.get(name, None if "*" in kind.marks else zero(child)), child)
+        for name, kind in kinds.items()
+        if (child := node.fields[name])
+    }
+
+
 def _shown(value: Any) -> str:
-    """A value as the server repeats it. Since Kubernetes 1.34 it writes structures as JSON; the
-    names in them are spelled here as in the API, though a few kinds show Go's spelling there."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    """A value as the server repeats it: a text quoted as in Go, anything else as JSON."""
+    if isinstance(value, Shown):
+        return str(value)
+    if isinstance(value, str):
+        return _quoted(value)
+    return _json(value, sort_keys=True)
+
+
+def _json(value: Any, *, sort_keys: bool = False) -> str:
+    """JSON as Go writes it, which is fit for HTML."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _quoted(text: str) -> str:

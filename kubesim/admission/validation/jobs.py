@@ -11,9 +11,14 @@ from zoneinfo import ZoneInfo
 
 from kubesim.admission.validation import names
 from kubesim.admission.validation.field import (
+    IMMUTABLE,
+    LABEL_SELECTOR,
     Errors,
+    Shown,
     at_least,
+    duplicate,
     immutable,
+    in_go,
     invalid,
     not_supported,
     one_of,
@@ -50,14 +55,13 @@ _GENERATED = (
 def job(obj: Object, old: Object | None) -> Errors:
     """A Job; what it runs is fixed, how much of it at a time is not."""
     meta, spec = obj.get("metadata", {}), obj.get("spec", {})
-    if old is None:
-        yield from _generated_labels(meta, spec)
+    yield from _generated_labels(meta, spec)
     yield from _job_spec(spec, "spec")
-    if "selector" in spec:
-        yield from check_selector(spec["selector"], "spec.selector")
-        yield from check_match(spec["selector"], spec.get("template", {}), "spec.template")
-    else:
+    selector = spec.get("selector")
+    if selector is None:
         yield required("spec.selector")
+    yield from check_selector(selector, "spec.selector")
+    yield from check_match(selector, spec.get("template", {}), "spec.template")
     if old is None:
         completions = spec.get("completions", 0)
         longest = f"{meta.get('name', '')}-{completions - 1}"
@@ -82,10 +86,10 @@ def _generated_labels(meta: Object, spec: Object) -> Errors:
             yield required(path, detail)
         elif labels[label] != wanted:
             yield invalid(path, labels, detail)
-    asked = spec["selector"].get("matchLabels", {})
-    expected = {label: meta.get(field, "") for label, field in _GENERATED}
-    if any(expected.get(label) != value for label, value in asked.items()):
-        yield invalid("spec.selector", spec["selector"], "`selector` not auto-generated")
+    expected = {"matchLabels": {"batch.kubernetes.io/controller-uid": meta.get("uid", "")}}
+    if spec["selector"] != expected:
+        shown = in_go(spec["selector"], LABEL_SELECTOR)
+        yield invalid("spec.selector", shown, "`selector` not auto-generated")
 
 
 def _job_spec(spec: Object, path: str) -> Errors:
@@ -110,9 +114,88 @@ def _job_spec(spec: Object, path: str) -> Errors:
     supported = ("Failed",) if "podFailurePolicy" in spec else ("Failed", "TerminatingOrFailed")
     if replacement not in supported:
         yield not_supported(f"{path}.podReplacementPolicy", replacement, supported)
+    if "managedBy" in spec and not names.is_domain_path(spec["managedBy"]):
+        detail = 'must be a domain-prefixed path (such as "acme.io/foo")'
+        yield invalid(f"{path}.managedBy", spec["managedBy"], detail)
+    if "successPolicy" in spec:
+        yield from _success_policy(spec, f"{path}.successPolicy")
     template = spec.get("template", {})
+    if "podFailurePolicy" in spec:
+        yield from _failure_policy(spec, f"{path}.podFailurePolicy")
     yield from check_template(template, f"{path}.template")
     yield from _restart_policy(template, f"{path}.template.spec.restartPolicy")
+
+
+def _success_policy(spec: Object, path: str) -> Errors:
+    """When an indexed Job is done before all of its indexes are."""
+    policy = spec["successPolicy"]
+    if spec.get("completionMode") != "Indexed":
+        shown = in_go(policy, "api.batch.v1.SuccessPolicy")
+        yield invalid(path, shown, "requires indexed completion mode")
+        return
+    rules = policy.get("rules") or ()
+    if not rules:
+        yield required(f"{path}.rules", "at least one rules must be specified when the "
+                       "successPolicy is specified")  # fmt: skip
+    for index, rule in enumerate(rules):
+        here = f"{path}.rules[{index}]"
+        if "succeededCount" not in rule and "succeededIndexes" not in rule:
+            detail = "at least one of succeededCount or succeededIndexes must be specified"
+            yield required(here, detail)
+        yield from at_least(f"{here}.succeededCount", rule.get("succeededCount"))
+
+
+def _failure_policy(spec: Object, path: str) -> Errors:
+    """What a pod's failure does to its Job."""
+    for index, rule in enumerate(spec["podFailurePolicy"].get("rules") or ()):
+        here, action = f"{path}.rules[{index}]", rule.get("action", "")
+        if not action:
+            yield required(f"{here}.action", f"valid values: {', '.join(map(_quote, _ACTIONS))}")
+        elif action not in _ACTIONS:
+            yield not_supported(f"{here}.action", action, _ACTIONS)
+        elif action == "FailIndex" and "backoffLimitPerIndex" not in spec:
+            detail = "requires the backoffLimitPerIndex to be set"
+            yield invalid(f"{here}.action", action, detail)
+        codes, conditions = rule.get("onExitCodes"), rule.get("onPodConditions")
+        if codes is not None:
+            yield from _exit_codes(codes, f"{here}.onExitCodes")
+        if codes is not None and conditions:
+            detail = "specifying both OnExitCodes and OnPodConditions is not supported"
+            yield invalid(here, Shown(""), detail)
+        elif codes is None and not conditions:
+            detail = "specifying one of OnExitCodes and OnPodConditions is required"
+            yield invalid(here, Shown(""), detail)
+    policy = spec.get("template", {}).get("spec", {}).get("restartPolicy", "")
+    if policy != "Never":
+        at = f"{path.removesuffix('.podFailurePolicy')}.template.spec.restartPolicy"
+        yield invalid(at, policy, 'only "Never" is supported when podFailurePolicy is specified')
+
+
+def _exit_codes(codes: Object, path: str) -> Errors:
+    operator, values = codes.get("operator", ""), codes.get("values") or ()
+    if operator not in ("In", "NotIn"):
+        if operator:
+            yield not_supported(f"{path}.operator", operator, ("In", "NotIn"))
+        else:
+            yield required(f"{path}.operator", 'valid values: "In", "NotIn"')
+    if operator == "In":
+        for index, value in enumerate(values):
+            if value == 0:
+                yield invalid(f"{path}.values[{index}]", 0, "must not be 0 for the In operator")
+    if not values:
+        yield invalid(f"{path}.values", Shown("[]"), "at least one value is required")
+    elif list(values) != sorted(values):
+        yield invalid(f"{path}.values", list(values), "must be ordered")
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            yield duplicate(f"{path}.values[{index}]", value)
+
+
+def _quote(text: str) -> str:
+    return f'"{text}"'
+
+
+_ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 
 
 def _restart_policy(template: Object, path: str) -> Errors:
@@ -133,11 +216,14 @@ def _job_change(spec: Object, old_job: Object) -> Errors:
             yield invalid("spec.completions", completions, detail)
     else:
         yield from immutable("spec.completions", completions, before)
-    yield from immutable("spec.selector", spec.get("selector"), old.get("selector"))
+    if spec.get("selector") != old.get("selector"):
+        yield invalid("spec.selector", in_go(spec.get("selector"), LABEL_SELECTOR), IMMUTABLE)
     template, old_template = spec.get("template", {}), old.get("template", {})
     started = "startTime" in old_job.get("status", {})
     if started or not old.get("suspend") or _fixed(template) != _fixed(old_template):
-        yield from immutable("spec.template", template, old_template)
+        if template != old_template:
+            shown = in_go(template.get("spec"), "api.core.v1.PodSpec")
+            yield invalid("spec.template.spec", shown, IMMUTABLE)
     for field in _FIXED:
         yield from immutable(f"spec.{field}", spec.get(field), old.get(field))
 

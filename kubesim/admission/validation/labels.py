@@ -77,10 +77,10 @@ def is_empty(selector: Mapping[str, Any]) -> bool:
 
 def check_match(selector: Mapping[str, Any] | None, template: Object, path: str) -> Errors:
     """The pods made from a template must be those that the selector selects."""
-    if not selector or any(check_selector(selector, path)):
+    if any(check_selector(selector, path)):
         return  # its own faults are reported where it stands
-    labels = template.get("metadata", {}).get("labels", {})
-    if not label_selector(selector)(labels):
+    labels = template.get("metadata", {}).get("labels")
+    if selector is None or not label_selector(selector)(labels or {}):
         yield invalid(
             f"{path}.metadata.labels", labels, "`selector` does not match template `labels`"
         )

@@ -13,6 +13,7 @@ from kubesim.admission.validation.field import (
     at_least,
     forbidden,
     immutable,
+    in_go,
     invalid,
     invalids,
     required,
@@ -118,7 +119,7 @@ def _owners(owners: list[Any]) -> Errors:
             if controller:
                 yield invalid(
                     path,
-                    owners,
+                    in_go(owners, "apimachinery.pkg.apis.meta.v1.OwnerReference"),
                     'Only one reference can have Controller set to true. Found "true" in '
                     f"references for {controller} and {one}",
                 )

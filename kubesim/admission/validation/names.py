@@ -26,6 +26,9 @@ _KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
 _PERCENT = "[0-9]+%"
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
+_SYSCTL = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SEARCH = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SEARCHES = rf"{_SEARCH}(\.{_SEARCH})*"
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 
 _label = re.compile(_LABEL, re.ASCII).fullmatch
@@ -39,6 +42,8 @@ _percent = re.compile(_PERCENT, re.ASCII).fullmatch
 _wildcard = re.compile(_WILDCARD, re.ASCII).fullmatch
 _http_path = re.compile(_HTTP_PATH, re.ASCII).fullmatch
 _port_charset = re.compile("[-a-z0-9]+", re.ASCII).fullmatch
+_sysctl = re.compile(_SYSCTL, re.ASCII).fullmatch
+_searches = re.compile(_SEARCHES, re.ASCII).fullmatch
 _letter = re.compile("[a-z]", re.ASCII).search
 _printable = re.compile("[ -<>-~]*").fullmatch  # printable ASCII but for '='
 
@@ -109,6 +114,34 @@ def rfc1035_label(text: str) -> Faults:
             "abc-123",
         ),
     )
+
+
+def sysctl(text: str) -> Faults:
+    """The name of a kernel parameter."""
+    if len(text) <= 253 and _sysctl(text):
+        return ()
+    return (f"must have at most 253 characters and match regex ^{_SYSCTL}$",)
+
+
+def search_path(text: str) -> Faults:
+    """A DNS name in which underscores may occur, as resolvers take them."""
+    if _searches(text):
+        return no_longer(text, 253)
+    return (
+        *no_longer(text, 253),
+        _like(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
+            "'_', '-' or '.', and must start and end with an alphanumeric character",
+            _SEARCHES,
+            "example.com",
+        ),
+    )
+
+
+def is_domain_path(text: str) -> bool:
+    """Whether a text is a domain and a path below it, such as `acme.io/foo`."""
+    domain, slash, path = text.partition("/")
+    return bool(slash) and not dns_subdomain(domain) and bool(_http_path(path)) and len(text) <= 63
 
 
 def wildcard_subdomain(text: str) -> Faults:

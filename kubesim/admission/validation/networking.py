@@ -34,7 +34,7 @@ def ingress(obj: Object, old: Object | None) -> Errors:
     spec = obj.get("spec", {})
     if not spec.get("rules") and "defaultBackend" not in spec:
         detail = "either `defaultBackend` or `rules` must be specified"
-        yield invalid("spec", (spec.get("rules") or []), detail)
+        yield invalid("spec", spec.get("rules"), detail)
     if "defaultBackend" in spec:
         yield from _backend(spec["defaultBackend"], "spec.defaultBackend")
     for index, rule in enumerate(spec.get("rules") or ()):

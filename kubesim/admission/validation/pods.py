@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubesim.admission.validation import names
-from kubesim.admission.validation.containers import check_containers, check_user
+from kubesim.admission.validation.amounts import check_requirements, check_resource_name
+from kubesim.admission.validation.containers import MOST_IDS, check_containers, check_user
 from kubesim.admission.validation.field import (
     Errors,
     changes,
@@ -169,11 +170,15 @@ def check_pod_spec(spec: Object, path: str, claims: Iterable[Object] = ()) -> Er
     """The spec of a pod, in a pod or in a template."""
     if spec.get("terminationGracePeriodSeconds") is None:
         yield required(f"{path}.terminationGracePeriodSeconds")
-    volumes, faults = check_volumes(spec.get("volumes", ()), f"{path}.volumes")
+    wanted = [
+        {"name": name, "persistentVolumeClaim": {"claimName": name}}
+        for claim in claims
+        if (name := claim.get("metadata", {}).get("name", ""))
+    ]
+    given = {volume["name"] for volume in wanted}
+    others = [each for each in spec.get("volumes") or () if each.get("name") not in given]
+    volumes, faults = check_volumes([*wanted, *others], f"{path}.volumes")
     yield from faults
-    for claim in claims:
-        name = claim.get("metadata", {}).get("name", "")
-        volumes[name] = {"name": name, "persistentVolumeClaim": {"claimName": name}}
     yield from check_containers(spec, volumes, path)
     if spec.get("hostNetwork"):
         yield from _host_network(spec, path)
@@ -210,6 +215,15 @@ def check_pod_spec(spec: Object, path: str, claims: Iterable[Object] = ()) -> Er
         yield from invalids(f"{here}.ip", alias.get("ip", ""), names.ip(alias.get("ip", "")))
         for number, host in enumerate(alias.get("hostnames", ())):
             yield from invalids(f"{here}.hostnames[{number}]", host, names.dns_subdomain(host))
+    if spec.get("resources"):
+        at = f"{path}.resources"
+        yield from check_requirements(spec["resources"], at, check_name=check_resource_name)
+    system = spec.get("os")
+    if system is not None and system.get("name") not in ("linux", "windows"):
+        if system.get("name"):
+            yield not_supported(f"{path}.os", system["name"], ("linux", "windows"))
+        else:
+            yield required(f"{path}.os.name", "cannot be empty")
     if "preemptionPolicy" in spec:
         policy = spec["preemptionPolicy"]
         yield from one_of(f"{path}.preemptionPolicy", policy, _PREEMPTION_POLICIES)
@@ -242,8 +256,8 @@ def _security(spec: Object, path: str) -> Errors:
     context = spec["securityContext"]
     yield from check_user(context, path)
     for index, group in enumerate(context.get("supplementalGroups", ())):
-        if not 0 <= group <= 2**32 - 1:
-            detail = f"must be between 0 and {2**32 - 1}, inclusive"
+        if not 0 <= group <= MOST_IDS:
+            detail = f"must be between 0 and {MOST_IDS}, inclusive"
             yield invalid(f"{path}.supplementalGroups[{index}]", group, detail)
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         detail = "ShareProcessNamespace and HostPID cannot both be enabled"
@@ -253,6 +267,8 @@ def _security(spec: Object, path: str) -> Errors:
         name = sysctl.get("name", "")
         if not name:
             yield required(f"{path}.sysctls[{index}].name")
+        elif names.sysctl(name):
+            yield from invalids(f"{path}.sysctls[{index}].name", name, names.sysctl(name))
         elif name in seen:
             yield duplicate(f"{path}.sysctls[{index}].name", name)
         seen.add(name)
@@ -276,6 +292,10 @@ def _dns(spec: Object, path: str) -> Errors:
         yield invalid(f"{path}.nameservers", servers, "must not have more than 3 nameservers")
     for index, server in enumerate(servers):
         yield from invalids(f"{path}.nameservers[{index}]", server, names.ip(server))
+    for index, search in enumerate((config or {}).get("searches", ())):
+        name = search if search == "." else search.removesuffix(".")
+        if name != ".":
+            yield from invalids(f"{path}.searches[{index}]", name, names.search_path(name))
 
 
 def _gates(gates: Iterable[Object], path: str) -> Errors:

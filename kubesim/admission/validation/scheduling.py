@@ -12,6 +12,7 @@ from kubesim.admission.validation.field import (
     Errors,
     duplicate,
     forbidden,
+    in_go,
     invalid,
     invalids,
     not_supported,
@@ -204,5 +205,9 @@ def check_taints(taints: Iterable[Object], path: str) -> Errors:
         elif effect not in TAINT_EFFECTS:
             yield not_supported(f"{here}.effect", effect, TAINT_EFFECTS)
         if (key, effect) in seen:
-            yield duplicate(here, taint, "taints must be unique by key and effect pair")
+            yield duplicate(
+                here,
+                in_go(taint, "api.core.v1.Taint"),
+                "taints must be unique by key and effect pair",
+            )
         seen.add((key, effect))

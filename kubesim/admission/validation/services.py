@@ -15,6 +15,7 @@ from kubesim.admission.validation.field import (
     duplicate,
     forbidden,
     immutable,
+    in_go,
     invalid,
     invalids,
     not_supported,
@@ -27,7 +28,7 @@ from kubesim.model import Object
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _FAMILIES = ("IPv4", "IPv6")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
-_DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _LONGEST_AFFINITY = 86400
 
 
@@ -111,7 +112,8 @@ def _port_numbers(spec: Object, ports: list[Object]) -> Errors:
     for index, port in enumerate(ports):
         pair = (port.get("protocol", ""), port.get("port", 0))
         if pair in seen:
-            yield duplicate(f"spec.ports[{index}]", {"port": pair[1], "protocol": pair[0]})
+            known = in_go({"port": pair[1], "protocol": pair[0]}, "api.core.v1.ServicePort")
+            yield duplicate(f"spec.ports[{index}]", known)
         seen.add(pair)
 
 
@@ -264,7 +266,10 @@ def endpoints(obj: Object, _: Object | None) -> Errors:
         for field in ("addresses", "notReadyAddresses"):
             for number, address in enumerate(subset.get(field, ())):
                 at = f"{path}.{field}[{number}].ip"
-                yield from check_reachable_ip(address.get("ip", ""), at)
+                value = address.get("ip", "")
+                yield from check_reachable_ip(value, at)
+                if names.ip(value):
+                    yield invalid(at, value, "must be a valid IP address")
         ports = subset.get("ports") or ()
         yield from _endpoint_ports(ports, f"{path}.ports")
 
@@ -292,6 +297,10 @@ def endpoint_slice(obj: Object, old: Object | None) -> Errors:
         yield not_supported("addressType", kind, supported)
     for index, endpoint in enumerate(obj.get("endpoints") or ()):
         path = f"endpoints[{index}].addresses"
+        hostname = endpoint.get("hostname")
+        if hostname is not None:
+            at = f"endpoints[{index}].hostname"
+            yield from invalids(at, hostname, names.dns_label(hostname))
         addresses = endpoint.get("addresses") or ()
         if not addresses:
             yield required(path, "must contain at least 1 address")

@@ -111,6 +111,9 @@ def _source(volume: Object, path: str) -> Errors:
                 yield from invalids(f"{here}.driver", driver, faults)
             else:
                 yield required(f"{here}.driver")
+        case "image":
+            if path.startswith("spec.volumes[") and not source.get("reference"):
+                yield required(f"{here}.reference")  # a template may leave it to be filled in
         case "ephemeral":
             template = source.get("volumeClaimTemplate")
             if template is None:

@@ -9,10 +9,13 @@ from typing import Any
 
 from kubesim.admission.validation import names
 from kubesim.admission.validation.field import (
+    IMMUTABLE,
+    LABEL_SELECTOR,
     Errors,
     at_least,
     forbidden,
     immutable,
+    in_go,
     invalid,
     invalids,
     not_supported,
@@ -90,7 +93,8 @@ def daemon_set(obj: Object, old: Object | None) -> Errors:
         else:
             yield required(f"{path}.rollingUpdate")
     elif strategy.get("type") != "OnDelete":
-        yield not_supported(path, strategy, ("RollingUpdate", "OnDelete"))
+        shown = in_go(strategy, "api.apps.v1.DaemonSetUpdateStrategy")
+        yield not_supported(path, shown, ("RollingUpdate", "OnDelete"))
     yield from at_least("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
     yield from _same_selector(spec, old)
 
@@ -148,7 +152,8 @@ def _stateful_policies(spec: Object) -> Errors:
         case "OnDelete":
             if rolling is not None:
                 detail = "only allowed for updateStrategy 'RollingUpdate'"
-                yield invalid(f"{path}.rollingUpdate", rolling, detail)
+                shown = in_go(rolling, "api.apps.v1.RollingUpdateStatefulSetStrategy")
+                yield invalid(f"{path}.rollingUpdate", shown, detail)
         case "RollingUpdate":
             if rolling is not None:
                 at = f"{path}.rollingUpdate"
@@ -161,7 +166,8 @@ def _stateful_policies(spec: Object) -> Errors:
                         yield invalid(at, unavailable, "cannot be 0")
                     yield from check_at_most_all(unavailable, at)
         case _:
-            yield invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")
+            shown = in_go(strategy, "api.apps.v1.StatefulSetUpdateStrategy")
+            yield invalid(path, shown, "must be 'RollingUpdate' or 'OnDelete'")
     retention = spec.get("persistentVolumeClaimRetentionPolicy")
     if retention is not None:
         for field in ("whenDeleted", "whenScaled"):
@@ -183,12 +189,16 @@ def _selector_and_template(
     spec: Object, kind: str, owner: str, claims: list[Object] | None = None
 ) -> Errors:
     selector, template = spec.get("selector"), spec.get("template", {})
-    if selector is None:
+    faults = list(check_selector(selector, "spec.selector"))
+    if selector is None and kind != "daemonset":
         yield required("spec.selector")
-    else:
-        yield from check_selector(selector, "spec.selector")
-        if is_empty(selector):
-            yield invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
+    yield from faults
+    if selector is not None and is_empty(selector):
+        yield invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
+    if faults and kind != "daemonset":
+        detail = "" if kind == "statefulset" else "invalid label selector"
+        yield invalid("spec.selector", in_go(selector, LABEL_SELECTOR), detail)
+        return
     yield from check_match(selector, template, "spec.template")
     yield from check_template(template, "spec.template", claims or ())
     yield from check_long_running(template, "spec.template", owner)
@@ -197,7 +207,8 @@ def _selector_and_template(
 def _same_selector(spec: Object, old: Object | None) -> Errors:
     if old is not None:
         before = old.get("spec", {}).get("selector")
-        yield from immutable("spec.selector", spec.get("selector"), before)
+        if spec.get("selector") != before:
+            yield invalid("spec.selector", in_go(spec.get("selector"), LABEL_SELECTOR), IMMUTABLE)
 
 
 def _deployment_strategy(strategy: Object, path: str) -> Errors:
@@ -216,7 +227,8 @@ def _deployment_strategy(strategy: Object, path: str) -> Errors:
             else:
                 yield from _rolling_update(rolling, f"{path}.rollingUpdate")
         case _:
-            yield not_supported(path, strategy, ("Recreate", "RollingUpdate"))
+            shown = in_go(strategy, "api.apps.v1.DeploymentStrategy")
+            yield not_supported(path, shown, ("Recreate", "RollingUpdate"))
 
 
 def _rolling_update(rolling: Object, path: str) -> Errors:
