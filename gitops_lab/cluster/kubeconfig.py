@@ -320,7 +320,7 @@ def refusal(code: int, reason: str | None, body: str | bytes | None) -> ApiError
         causes = details.pop("causes", ())
         return ApiError(
             status.get("code", code),
-            status.get("reason", reason or ""),
+            status.get("reason", ""),
             status["message"],
             details=details,
             causes=causes,

@@ -149,7 +149,8 @@ def job_selector(job: Object) -> Object:
         "metadata",
         lambda meta: always(meta, "labels", lambda given: {**labels, **given}),
     )
-    return {**job, "spec": {**spec, "selector": selector, "template": template}}
+    filled = {**spec, "selector": selector, "template": template}
+    return job if filled == spec else {**job, "spec": filled}
 
 
 _CRON_JOB = {

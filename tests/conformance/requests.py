@@ -349,7 +349,7 @@ def refused(code: int, reason: str, *texts: str, field: str = "") -> Iterator[No
     """
     with pytest.raises(ApiError) as error:
         yield
-    assert (error.value.code, error.value.reason) == (code, reason), error.value.message
+    assert (error.value.code, error.value.reason or "") == (code, reason), error.value.message
     for text in texts:
         assert text in error.value.message
     if field:

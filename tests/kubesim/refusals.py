@@ -11,6 +11,7 @@ import yaml
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object, copied
 from kubesim.admission import default
+from kubesim.admission.service_defaults import with_all_addresses
 from kubesim.admission.validation import validate
 from kubesim.resources import Registry, Resource
 from kubesim.schema import decode
@@ -32,7 +33,33 @@ apiVersion: v1
 kind: Node
 spec: {podCIDRs: [10.244.0.0/24], providerID: "kind://one"}
 ---
-{apiVersion: v1, kind: ResourceQuota, spec: {hard: {pods: "4", cpu: "2"}, scopes: [BestEffort]}}
+apiVersion: v1
+kind: Event
+involvedObject: {kind: Pod, name: web, namespace: shop}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+spec: {holderIdentity: a, leaseDurationSeconds: 15}
+---
+{apiVersion: node.k8s.io/v1, kind: RuntimeClass, handler: fast}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+webhooks:
+- name: shop.example.com
+  clientConfig: {url: "https://example.com/check"}
+  sideEffects: None
+  admissionReviewVersions: [v1]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+webhooks:
+- name: shop.example.com
+  clientConfig: {service: {name: hook, namespace: shop}}
+  sideEffects: None
+  admissionReviewVersions: [v1]
+---
+{apiVersion: v1, kind: ResourceQuota, spec: {hard: {pods: "4"}, scopes: [BestEffort]}}
 ---
 apiVersion: v1
 kind: LimitRange
@@ -348,6 +375,8 @@ def edited(obj: Object, edits: dict[str, Any]) -> Object:
 def refusal(obj: Object, old: Object | None = None) -> ApiError | None:
     """The server's refusal of an object, or None."""
     try:
+        if obj["kind"] == "Service":
+            obj = with_all_addresses(obj)
         validate(obj, resource_of(obj), old=old)
     except ApiError as error:
         return error

@@ -92,7 +92,7 @@ def test_a_propagation_policy_is_one_of_three(world: World) -> None:
     with pytest.raises(ApiError) as refusal:
         world.delete("ConfigMap", "settings", propagation="Sideways")
     assert refusal.value.code == 422
-    assert 'supported values: "Background", "Foreground", "Orphan"' in refusal.value.message
+    assert 'supported values: "Foreground", "Background", "Orphan"' in refusal.value.message
 
 
 def test_an_object_with_finalizers_waits_until_the_last_is_gone(world: World) -> None:

@@ -219,7 +219,7 @@ def test_the_future_cannot_be_watched(world: World) -> None:
     assert refused(refusal) == (
         504,
         "Timeout",
-        f"Too large resource version: 999, current: {revision}",
+        f"Timeout: Too large resource version: 999, current: {revision}",
     )
 
 

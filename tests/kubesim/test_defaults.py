@@ -15,6 +15,7 @@ from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
 from kubesim.admission import default
 from kubesim.admission.pod_defaults import pull_policy, qos_class
+from kubesim.admission.service_defaults import with_all_addresses
 from kubesim.resources import Registry
 from kubesim.schema import Node, builtin, decode
 
@@ -425,8 +426,6 @@ def test_a_service_is_a_cluster_ip_on_tcp() -> None:
     service = defaulted("v1", "Service", spec={"ports": [{"port": 80}], "selector": {"a": "b"}})
     assert service["spec"] == {
         "internalTrafficPolicy": "Cluster",
-        "ipFamilies": ["IPv4"],
-        "ipFamilyPolicy": "SingleStack",
         "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}],
         "selector": {"a": "b"},
         "sessionAffinity": "None",
@@ -465,10 +464,8 @@ def test_client_affinity_lasts_three_hours() -> None:
 
 
 def test_a_headless_service_has_no_address_in_either_field() -> None:
-    spec = spec_of("v1", "Service", clusterIP="None", selector={"a": "b"})
-    assert (spec["clusterIPs"], spec["ipFamilyPolicy"]) == (["None"], "SingleStack")
-    spec = spec_of("v1", "Service", clusterIP="None")
-    assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv4", "IPv6"], "RequireDualStack")
+    service = defaulted("v1", "Service", spec={"clusterIP": "None", "selector": {"a": "b"}})
+    assert with_all_addresses(service)["spec"]["clusterIPs"] == ["None"]
 
 
 def given_before(**spec: Any) -> Object:
@@ -521,7 +518,7 @@ def test_a_load_balancer_keeps_the_port_of_its_health_check() -> None:
 def test_a_new_address_replaces_the_list_of_the_old_ones() -> None:
     spec = {"clusterIP": "10.96.0.8", "clusterIPs": ["10.96.0.7"]}
     service = defaulted("v1", "Service", old=given_before(), spec=spec)
-    assert service["spec"]["clusterIPs"] == ["10.96.0.8"]
+    assert with_all_addresses(service)["spec"]["clusterIPs"] == ["10.96.0.8"]
 
 
 def test_a_patched_type_loses_what_only_the_old_type_needs() -> None:

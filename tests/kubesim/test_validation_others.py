@@ -114,7 +114,7 @@ CASES = [
         "HorizontalPodAutoscaler",
         {"spec.maxReplicas": 0},
         (
-            "spec.maxReplicas: Invalid value: 0: must be greater than 0",
+            "spec.maxReplicas: Required value: must be set and greater than 0",
             "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
         ),
         {"spec.maxReplicas": 2},
@@ -177,8 +177,9 @@ CASES = [
         "PodDisruptionBudget",
         {"spec": {"minAvailable": 1, "maxUnavailable": 1}},
         (
-            'spec: Invalid value: {"maxUnavailable":1,"minAvailable":1}: minAvailable and '
-            "maxUnavailable cannot be both set",
+            'spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,'
+            '"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be '
+            "both set",
         ),
         {"spec": {"maxUnavailable": "50%"}},
     ),
@@ -264,8 +265,9 @@ CASES = [
             ]
         },
         (
-            'metadata.taints[1]: Duplicate value: {"effect":"NoSchedule","key":"gpu"}: taints '
-            "must be unique by key and effect pair",
+            "metadata.taints[1]: Duplicate value: "
+            '{"Key":"gpu","Value":"","Effect":"NoSchedule","TimeAdded":null}: taints must be '
+            "unique by key and effect pair",
             'metadata.taints[2].effect: Unsupported value: "Never": supported values: '
             '"NoSchedule", "PreferNoSchedule", "NoExecute"',
         ),
@@ -279,7 +281,7 @@ CASES = [
     Case(
         "a quota limits what can be limited",
         "ResourceQuota",
-        {"spec.hard": {"widgets": "1", "pods": "1.5", "cpu": "-1"}},
+        {"spec.hard": {"widgets": "1", "pods": "1.5", "cpu": "-1"}, "spec.scopes": []},
         (
             'spec.hard[widgets]: Invalid value: "widgets": must be a standard resource type or '
             "fully qualified",
@@ -287,7 +289,13 @@ CASES = [
             'spec.hard[pods]: Invalid value: "1500m": must be an integer',
             'spec.hard[cpu]: Invalid value: "-1": must be greater than or equal to 0',
         ),
-        {"spec.hard": {"count/deployments.apps": "1", "requests.cpu": "1.5"}},
+        {"spec.hard": {"count/deployments.apps": "1", "requests.cpu": "1.5"}, "spec.scopes": []},
+    ),
+    Case(
+        "a quota counts of the best effort nothing but pods",
+        "ResourceQuota",
+        {"spec.hard": {"pods": "1", "requests.cpu": "1"}},
+        ('spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource',),
     ),
     Case(
         "a quota's scopes do not contradict each other",

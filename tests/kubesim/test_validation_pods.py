@@ -518,8 +518,8 @@ CASES = [
         "Pod",
         {"spec.securityContext.runAsUser": -1},
         (
-            "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 4294967295, "
-            "inclusive",
+            "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and "
+            "2147483647, inclusive",
         ),
         {"spec.securityContext.runAsUser": 0},
     ),
@@ -528,9 +528,12 @@ CASES = [
         "Pod",
         {f"{_C}.securityContext": {"privileged": True, "allowPrivilegeEscalation": False}},
         (
-            f'{_C}.securityContext: Invalid value: {{"allowPrivilegeEscalation":false,'
-            '"privileged":true}: cannot set `allowPrivilegeEscalation` to false and `privileged` '
-            "to true",
+            "spec.containers[0].securityContext: Invalid value: "
+            '{"Capabilities":null,"Privileged":true,"SELinuxOptions":null,'
+            '"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,'
+            '"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,'
+            '"SeccompProfile":null,"AppArmorProfile":null}: cannot set '
+            "`allowPrivilegeEscalation` to false and `privileged` to true",
         ),
         {f"{_C}.securityContext": {"allowPrivilegeEscalation": False}},
     ),
@@ -878,9 +881,13 @@ CASES = [
             }
         },
         (
-            f'{_C}.securityContext: Invalid value: {{"allowPrivilegeEscalation":false,'
-            '"capabilities":{"add":["CAP_SYS_ADMIN"]}}: cannot set `allowPrivilegeEscalation` to '
-            "false and `capabilities.Add` CAP_SYS_ADMIN",
+            "spec.containers[0].securityContext: Invalid value: "
+            '{"Capabilities":{"Add":["CAP_SYS_ADMIN"],"Drop":null},"Privileged":null,'
+            '"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,'
+            '"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,'
+            '"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,'
+            '"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and '
+            "`capabilities.Add` CAP_SYS_ADMIN",
         ),
         {
             f"{_C}.securityContext": {
@@ -924,8 +931,8 @@ CASES = [
             },
         },
         (
-            "spec.securityContext.supplementalGroups[0]: Invalid value: -1: must be between 0 and "
-            "4294967295, inclusive",
+            "spec.securityContext.supplementalGroups[0]: Invalid value: -1: must be between "
+            "0 and 2147483647, inclusive",
             "spec.securityContext.shareProcessNamespace: Invalid value: true: "
             "ShareProcessNamespace and HostPID cannot both be enabled",
             "spec.securityContext.sysctls[0].name: Required value",

@@ -85,7 +85,7 @@ CASES = [
         "a Job keeps what it runs",
         "Job",
         {"spec.template.spec.containers[0].image": "task:2"},
-        ("spec.template: Invalid value: ",),
+        ("spec.template.spec: Invalid value: ",),
         {"spec.parallelism": 3, "spec.suspend": True},
     ),
     Case(
@@ -164,8 +164,8 @@ CASES = [
         "RoleBinding",
         {"roleRef.name": "writer"},
         (
-            'roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role",'
-            '"name":"writer"}: cannot change roleRef',
+            'roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role",'
+            '"Name":"writer"}: cannot change roleRef',
         ),
         {"subjects": []},
     ),
@@ -174,8 +174,8 @@ CASES = [
         "ClusterRoleBinding",
         {"roleRef.name": "writer"},
         (
-            'roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io",'
-            '"kind":"ClusterRole","name":"writer"}: cannot change roleRef',
+            'roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io",'
+            '"Kind":"ClusterRole","Name":"writer"}: cannot change roleRef',
         ),
     ),
     Case(
@@ -337,7 +337,7 @@ def test_a_suspended_job_may_be_sent_elsewhere_until_it_starts() -> None:
     moved = edited(old, {"spec.template.spec.nodeSelector": {"zone": "a"}})
     assert said(moved, old) == []
     started = edited(old, {"status": {"startTime": "2026-01-05T09:00:00Z"}})
-    assert said(moved, started)[0].startswith("spec.template: Invalid value: ")
+    assert said(moved, started)[0].startswith("spec.template.spec: Invalid value: ")
 
 
 def test_a_pods_deadline_comes_nearer_only() -> None:
@@ -379,6 +379,7 @@ def test_a_second_address_comes_and_goes_and_does_not_change() -> None:
         "spec.clusterIP": "10.0.0.1",
         "spec.clusterIPs": ["10.0.0.1"],
         "spec.ipFamilies": ["IPv4"],
+        "spec.ipFamilyPolicy": "SingleStack",
     }
     two = {"spec.clusterIPs": ["10.0.0.1", "fd00::1"], "spec.ipFamilies": ["IPv4", "IPv6"]}
     single = edited(accepted("Service"), one)

@@ -9,7 +9,11 @@ CASES = [
         "a Deployment has a selector",
         "Deployment",
         {"spec.selector": GONE},
-        ("spec.selector: Required value",),
+        (
+            "spec.selector: Required value",
+            'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does '
+            "not match template `labels`",
+        ),
     ),
     Case(
         "a selector selects something",
@@ -48,12 +52,16 @@ CASES = [
             ]
         },
         (
-            "spec.selector.matchExpressions[0].values: Required value: must be specified when "
-            "`operator` is 'In' or 'NotIn'",
+            "spec.selector.matchExpressions[0].values: Required value: must be specified "
+            "when `operator` is 'In' or 'NotIn'",
             "spec.selector.matchExpressions[1].values: Forbidden: may not be specified when "
             "`operator` is 'Exists' or 'DoesNotExist'",
             'spec.selector.matchExpressions[2].operator: Invalid value: "Like": not a valid '
             "selector operator",
+            "spec.selector: Invalid value: "
+            '{"matchLabels":{"app":"web"},"matchExpressions":[{"key":"app","operator":"In"},'
+            '{"key":"app","operator":"Exists","values":["web"]},{"key":"app",'
+            '"operator":"Like"}]}: invalid label selector',
         ),
     ),
     Case(
@@ -105,8 +113,8 @@ CASES = [
         "Deployment",
         {"spec.strategy": {"type": "BlueGreen"}},
         (
-            'spec.strategy: Unsupported value: {"type":"BlueGreen"}: supported values: '
-            '"Recreate", "RollingUpdate"',
+            'spec.strategy: Unsupported value: {"Type":"BlueGreen","RollingUpdate":null}: '
+            'supported values: "Recreate", "RollingUpdate"',
         ),
     ),
     Case(
@@ -144,6 +152,8 @@ CASES = [
         (
             "spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0",
             "spec.selector: Required value",
+            'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does '
+            "not match template `labels`",
         ),
     ),
     Case(
@@ -179,8 +189,9 @@ CASES = [
         "DaemonSet",
         {"spec.updateStrategy": {"type": "Recreate"}},
         (
-            'spec.updateStrategy: Unsupported value: {"type":"Recreate"}: supported values: '
-            '"RollingUpdate", "OnDelete"',
+            "spec.updateStrategy: Unsupported value: "
+            '{"Type":"Recreate","RollingUpdate":null}: supported values: "RollingUpdate", '
+            '"OnDelete"',
         ),
         {"spec.updateStrategy": {"type": "OnDelete"}},
     ),
@@ -199,8 +210,9 @@ CASES = [
         "StatefulSet",
         {"spec.updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 1}}},
         (
-            'spec.updateStrategy.rollingUpdate: Invalid value: {"partition":1}: only allowed for '
-            "updateStrategy 'RollingUpdate'",
+            "spec.updateStrategy.rollingUpdate: Invalid value: "
+            '{"Partition":1,"MaxUnavailable":null}: only allowed for updateStrategy '
+            "'RollingUpdate'",
         ),
         {"spec.updateStrategy": {"type": "OnDelete"}},
     ),
@@ -368,8 +380,8 @@ CASES = [
         "StatefulSet",
         {"spec.updateStrategy": {"type": "Recreate"}},
         (
-            'spec.updateStrategy: Invalid value: {"type":"Recreate"}: must be \'RollingUpdate\' '
-            "or 'OnDelete'",
+            'spec.updateStrategy: Invalid value: {"Type":"Recreate","RollingUpdate":null}: '
+            "must be 'RollingUpdate' or 'OnDelete'",
         ),
     ),
     Case(
@@ -394,7 +406,11 @@ CASES = [
         "a Job has a selector",
         "Job",
         {"spec.selector": GONE},
-        ("spec.selector: Required value",),
+        (
+            "spec.selector: Required value",
+            'spec.template.metadata.labels: Invalid value: {"app":"once"}: `selector` does '
+            "not match template `labels`",
+        ),
     ),
     Case(
         "a Job counts in one of two modes",

@@ -106,7 +106,7 @@ def resource_quota(obj: Object, old: Object | None) -> Errors:
         if scope not in _SCOPES:
             yield invalid("spec.scopes", scopes, "unsupported scope")
         for name in sorted(spec.get("hard", {})):
-            if name in QUOTA and name not in _scoped(scope):
+            if scope in _SCOPES and name in QUOTA and name not in _scoped(scope):
                 yield invalid("spec.scopes", scopes, "unsupported scope applied to resource")
     for one, other in (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")):
         if one in scopes and other in scopes:

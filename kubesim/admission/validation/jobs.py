@@ -86,8 +86,9 @@ def _generated_labels(meta: Object, spec: Object) -> Errors:
             yield required(path, detail)
         elif labels[label] != wanted:
             yield invalid(path, labels, detail)
-    expected = {"matchLabels": {"batch.kubernetes.io/controller-uid": meta.get("uid", "")}}
-    if spec["selector"] != expected:
+    asked = spec["selector"].get("matchLabels", {})
+    expected = {label: meta.get(field, "") for label, field in _GENERATED}
+    if any(expected.get(label) != value for label, value in asked.items()):
         shown = in_go(spec["selector"], LABEL_SELECTOR)
         yield invalid("spec.selector", shown, "`selector` not auto-generated")
 
