@@ -98,6 +98,9 @@ def add(commands: Any) -> None:
     )
     verify.add_argument("labs", nargs="*", metavar="LAB", help="names or folders (default: all)")
     verify.add_argument("--seed", type=int, default=1, help="the learner's (default: 1)")
+    verify.add_argument(
+        "--live", action="store_true", help="live: run every command that the steps show"
+    )
     new = command("new", run_new, "make the skeleton of a lab of your own", "new labs/30-mine")
     new.add_argument("folder", type=Path, help="the lab's folder, like labs/30-mine")
 
@@ -322,13 +325,41 @@ def run_verify(options: argparse.Namespace) -> int:
     faults = 0
     for folder in chosen:
         began = time.monotonic()
-        found = verify(folder, seed=options.seed)
+        found = _walked(folder) if options.live else verify(folder, seed=options.seed)
         faults += len(found)
         state = "ok" if not found else f"{len(found)} faults" if len(found) > 1 else "1 fault"
         print(f"{folder.name:<28} {state:<10} {time.monotonic() - began:5.1f} s", flush=True)
         for fault in found:
             print(f"    {fault}")
     return 1 if faults else 0
+
+
+def _walked(folder: Path) -> list[str]:
+    """What is wrong with a lab if a learner does what its text says, live."""
+    import tempfile
+
+    from gitops_lab.daemon import stop
+    from gitops_lab.labs import format
+    from gitops_lab.labs.progress import Unsaved
+    from gitops_lab.labs.walk import walk
+
+    progress = Unsaved(os.getpid())
+    lab = format.load(folder, progress.read().seed)
+    sandbox = _state("default")
+    _make_room(sandbox, lab)
+    with tempfile.TemporaryDirectory(prefix="gitops-lab-") as scratch:
+        clone = Path(scratch) / lab.id
+        record = progress.read().lab(lab.id)
+        record.sandbox, record.clone = "default", str(clone)
+        try:
+            _up(sandbox, {"arms": list(lab.arms), "speed": lab.speed})
+            session = _session(progress, lab)
+            session.begin()
+            _follow(lab, sandbox, clone, is_new=True)
+            (Path(scratch) / "bin").mkdir()
+            return list(walk(session, clone, sandbox.kubeconfig, Path(scratch) / "bin"))
+        finally:
+            stop(sandbox)
 
 
 def run_new(options: argparse.Namespace) -> int:

@@ -59,6 +59,14 @@ class LiveArm:
         """Have the deployer go on."""
         self.world.ask("resume", arms=[self.name])
 
+    def disconnect(self) -> None:
+        """Cut the cluster off from outside: from people and pipelines, not from agents inside."""
+        self.world.ask("disconnect", arms=[self.name])
+
+    def reconnect(self) -> None:
+        """Let the cluster be reached from outside again."""
+        self.world.ask("reconnect", arms=[self.name])
+
 
 class LiveWorld:
     """A running sandbox.

@@ -176,7 +176,8 @@ class Session:
             report = self.report(step)
             if look is not None:
                 look(report)
-            if not report.may_come or waited >= patience:
+            # The journal may be a moment behind what the learner did.
+            if report.holds or waited >= (patience if report.may_come else min(patience, LOOK)):
                 break
             self.world.wait(LOOK)
             waited += LOOK

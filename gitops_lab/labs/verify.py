@@ -33,7 +33,11 @@ WIDEST = 76
 
 Solution = Mapping[str, Callable[[Attempt], None]]
 
-_COMMAND = re.compile(r"`[^`]*\b(git|kubectl|gitops-lab|sed|rm|mv|cat)\b [^`]*`")
+_COMMAND = re.compile(
+    r"`[^`]*(\bgit (add|commit|push|revert|rm|mv)\b|\bkubectl (?![^`]*\b(get|describe|logs)\b)"
+    r"|\bgitops-lab (?!(status|logs|lab)\b)|\b(sed|rm|mv) )[^`]*`"
+)
+"""A command that changes something. To look is what a hint may always ask for."""
 
 
 def verify(folder: Path, *, seed: int = 1) -> list[str]:
@@ -140,28 +144,23 @@ def _references(lab: Lab) -> Iterator[str]:
 
 def _ways(lab: Lab, seed: int) -> Iterator[str]:
     first = _Run(lab, seed)
-    faults = list(first.solution())
+    faults = list(first.judged())
     yield from faults
     if faults:
         return
-    second = _Run(lab, seed)
-    list(second.solution(judge=False))
-    if first.journal != second.journal:
-        yield "two runs with the same seed differ"
+    # Alternatives are another learner's: what is drawn must not matter.
     other = load(lab.folder, seed + 1)
-    yield from (
-        f"for another learner: {fault}" for fault in _Run(other, seed + 1).solution(judge=False)
-    )
-    for path in sorted((lab.folder / "alternatives").glob("*.py")):
-        run = _Run(lab, seed)
-        way = {**lab.functions("solution.py"), **functions(path)}
-        yield from (f"alternatives/{path.name}: {f}" for f in run.solution(way, judge=False))
+    solution, paths = lab.functions("solution.py"), sorted(lab.folder.glob("alternatives/*.py"))
+    ways: dict[str, Solution] = {
+        f"alternatives/{path.name}": {**solution, **functions(path)} for path in paths
+    }
+    for name, way in (ways or {"for another learner": solution}).items():
+        yield from (f"{name}: {fault}" for fault in _Run(other, seed + 1).solution(way))
     for path in sorted((lab.folder / "bypass").glob("*.py")):
         yield from _bypass(lab, seed, f"bypass/{path.name}", functions(path), _untouched)
-    for name, change in (("empty files", _emptied), ("commented files", _commented)):
-        for step in lab.steps:
-            if step.checks:
-                yield from _bypass(lab, seed, name, {_name(step): _solve(lab, step)}, change)
+    for step in first.committed:
+        for name, change in (("empty files", _emptied), ("commented files", _commented)):
+            yield from _bypass(lab, seed, name, {_name(step): _solve(lab, step)}, change)
 
 
 def _solve(lab: Lab, step: Step) -> Callable[[Attempt], None]:
@@ -184,14 +183,11 @@ def _bypass(
         for step in lab.steps[: lab.number_of(steps[0]) - 1]:
             run.session.solve(step)
         attempt = run.session.attempt(steps[0])
-        commits = _Changed(run.world, change)
-        attempt.world = commits
+        attempt.world = _Changed(run.world, change)
         try:
             way[_name(steps[0])](attempt)
         except LabError:
             return  # the world itself refuses it
-        if change is not _untouched and not commits.count:
-            return  # nothing was committed, so nothing was emptied
         attempt.world.wait(180)
         if run.session.report(steps[0]).holds:
             yield f"{name}: step {steps[0].id!r} passes, and must not"
@@ -207,7 +203,8 @@ class _Run:
             lab, self.world, Unsaved(seed), now=self.world.sandbox.clock.now, restart=self._anew
         )
         self.session.begin()
-        self.journal: list[str] = []
+        self.committed: list[Step] = []
+        """The steps whose solution commits manifests."""
 
     def __enter__(self) -> _Run:
         return self
@@ -215,28 +212,36 @@ class _Run:
     def __exit__(self, *_: object) -> None:
         self.world.close()
 
-    def solution(self, way: Solution | None = None, *, judge: bool = True) -> Iterator[str]:
+    def solution(self, way: Solution) -> Iterator[str]:
         """Go through all steps; what is wrong.
 
         Args:
-            way: what is done for each step; the solution if None.
-            judge: whether to try also what must fail, and `reset`.
+            way: what is done for each step.
         """
-        chosen = self.lab.functions("solution.py") if way is None else way
+        with self:
+            try:
+                for step in self.lab.steps:
+                    self.session.solve(step, way=way)
+            except LabError as error:
+                yield str(error)
+
+    def judged(self) -> Iterator[str]:
+        """Go through all steps by the solution, and try at each what must fail; then go back."""
         with self:
             for step in self.lab.steps:
-                if judge:
-                    yield from self._untouched(step)
+                yield from self._untouched(step)
+                self.session.world = counted = _Changed(self.world, _untouched)
                 try:
-                    self.session.solve(step, way=chosen)
+                    self.session.solve(step)
                 except LabError as error:
                     yield str(error)
                     return
-                if judge:
-                    yield from self._wrong_answer(step)
-            self.journal = [entry.to_json() for entry in self.world.entries()]
-            if judge:
-                yield from self._reset()
+                finally:
+                    self.session.world = self.world
+                if counted.count:
+                    self.committed.append(step)
+                yield from self._wrong_answer(step)
+            yield from self._reset()
 
     def _untouched(self, step: Step) -> Iterator[str]:
         report = self.session.report(step)
@@ -257,15 +262,22 @@ class _Run:
                 yield f"step {step.id!r}: the wrong answer {wrong!r} is taken"
 
     def _reset(self) -> Iterator[str]:
-        last = self.lab.steps[-1]
+        """Go back to the last step, come to the same world again, then go to the first."""
+        journal, last = self._journal(), self.lab.steps[-1]
         self.session.reset(last)
         if self.session.current is None or self.session.current.id != last.id:
             yield "reset of the last step does not lead there"
         elif self.session.report(last).passed:
             yield f"reset of step {last.id!r} leaves it done"
+        self.session.solve(last)
+        if self._journal() != journal:
+            yield "two runs with the same seed differ"
         self.session.reset()
         if self.session.current is not self.lab.steps[0]:
             yield "reset of the lab does not lead to its first step"
+
+    def _journal(self) -> list[str]:
+        return [entry.to_json() for entry in self.world.entries()]
 
     def _anew(self) -> LabWorld:
         self.world.close()
@@ -274,7 +286,7 @@ class _Run:
 
 
 class _Changed:
-    """A world in which every file is committed otherwise than it was meant."""
+    """A world in which every manifest is committed otherwise than it was meant."""
 
     def __init__(
         self, world: LabWorld, change: Callable[[str | bytes | None], str | bytes | None]
@@ -282,10 +294,10 @@ class _Changed:
         self._world, self._change, self.count = world, change, 0
 
     def commit(self, message: str, changes: Mapping[str, str | bytes | None]) -> Revision:
-        self.count += 1
-        return self._world.commit(
-            message, {path: self._change(text) for path, text in changes.items()}
-        )
+        manifests = {p: t for p, t in changes.items() if p.endswith(".yaml") and t is not None}
+        self.count += len(manifests)
+        changed = {path: self._change(text) for path, text in manifests.items()}
+        return self._world.commit(message, {**changes, **changed})
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world, name)

@@ -64,6 +64,12 @@ class LabArm(Protocol):
     def resume(self) -> None:
         """Have the deployer go on."""
 
+    def disconnect(self) -> None:
+        """Cut the cluster off from outside: from people and pipelines, not from agents inside."""
+
+    def reconnect(self) -> None:
+        """Let the cluster be reached from outside again."""
+
 
 class LabWorld(Protocol):
     """The world that a lab happens in."""
@@ -122,6 +128,16 @@ class VirtualArm:
     def resume(self) -> None:
         """Have the deployer go on."""
         self.arm.start()
+
+    def disconnect(self) -> None:
+        """Cut the cluster off from outside: from people and pipelines, not from agents inside."""
+        self.arm.cluster.reachable = False
+        self.arm.journal.record("outage", "cluster", "cannot be reached from outside")
+
+    def reconnect(self) -> None:
+        """Let the cluster be reached from outside again."""
+        self.arm.cluster.reachable = True
+        self.arm.journal.record("restored", "cluster", "can be reached from outside again")
 
 
 class VirtualWorld:

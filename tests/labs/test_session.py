@@ -9,7 +9,7 @@ import pytest
 from gitops_lab.errors import UsageError
 from gitops_lab.labs.format import load
 from gitops_lab.labs.progress import Unsaved
-from gitops_lab.labs.session import Session
+from gitops_lab.labs.session import LOOK, Session
 from gitops_lab.labs.world import VirtualWorld, replace
 
 SECOND = """\
@@ -64,7 +64,7 @@ def test_a_step_is_done_when_its_checks_pass(session: Session) -> None:
 def test_waiting_is_in_vain_if_the_learner_did_nothing(session: Session) -> None:
     before = session.now()
     session.check(session.step(), patience=300)
-    assert session.now() == before
+    assert session.now() - before <= LOOK, "the journal may be a moment behind, and no longer"
 
 
 def test_a_question_is_asked_when_the_checks_have_passed(session: Session) -> None:
