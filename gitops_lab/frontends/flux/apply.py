@@ -15,11 +15,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gitops_lab.engine.apply import stage
+from gitops_lab.engine.kstatus import kstatus
 from gitops_lab.engine.plan import apply_order, differences
 from gitops_lab.errors import ApiError
 from gitops_lab.frontends.flux.api import KUSTOMIZE
 from gitops_lab.frontends.flux.build import owner_of
-from gitops_lab.frontends.flux.health import status_of
 from gitops_lab.frontends.flux.takeover import take_over, to_take_over
 from gitops_lab.model import Action, Object, ObjectKey, copied
 from gitops_lab.ports import Cluster
@@ -170,7 +170,7 @@ def _until_ready(cluster: Cluster, entries: Iterable[Entry]) -> Generator[float,
     wanted = [entry for entry in entries if entry.action.writes]
     waited = 0.0
     while True:
-        states = {e.subject: status_of(cluster.get(e.key, version=e.version)) for e in wanted}
+        states = {e.subject: kstatus(cluster.get(e.key, version=e.version)).status for e in wanted}
         late = {name: state for name, state in states.items() if state != "Current"}
         if not late:
             return

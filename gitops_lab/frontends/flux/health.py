@@ -8,48 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitops_lab.engine.health import assess
-from gitops_lab.frontends.conditions import is_true
-from gitops_lab.model import HealthStatus, Object
+from gitops_lab.engine.kstatus import kstatus
+from gitops_lab.model import Object
 from kubesim.cel.programs import CompileError, EvaluationError, Program, program
 
 POLL = 5.0
 """Seconds between two looks."""
 
-STATUSES = {
-    HealthStatus.HEALTHY: "Current",
-    HealthStatus.SUSPENDED: "Current",
-    HealthStatus.PROGRESSING: "InProgress",
-    HealthStatus.DEGRADED: "Failed",
-    HealthStatus.MISSING: "NotFound",
-    HealthStatus.UNKNOWN: "Unknown",
-}
-
 
 class InvalidExpression(Exception):
     """An expression of `healthCheckExprs` does not compile."""
-
-
-def status_of(live: Object | None) -> str:
-    """Current, InProgress, Failed, Terminating, NotFound or Unknown."""
-    if live is None:
-        return "NotFound"
-    if "deletionTimestamp" in live["metadata"]:
-        return "Terminating"
-    if live["kind"] == "Job" and live["apiVersion"].startswith("batch/"):
-        return _job(live)
-    if live["kind"] == "Pod" and (live.get("status") or {}).get("phase") == "Failed":
-        return "Current"  # it ended, and will not change any more
-    return STATUSES[assess(live).status]
-
-
-def _job(live: Object) -> str:
-    """Flux's own reader: a Job that runs is not done yet, whatever kstatus says."""
-    if is_true(live, "Failed"):
-        return "Failed"
-    if is_true(live, "Complete") or is_true(live, "Suspended"):
-        return "Current"
-    return "InProgress"
 
 
 class Expressions:
@@ -71,14 +39,14 @@ class Expressions:
     def status_of(self, live: Object | None) -> str:
         """The status of an object: by the expressions for its kind, if there are any."""
         if live is None or "deletionTimestamp" in live["metadata"]:
-            return status_of(live)
+            return kstatus(live).status
         for rule, programs in self._rules:
             if rule["apiVersion"] == live["apiVersion"] and rule.get("kind") in (
                 None,
                 live["kind"],
             ):
                 return _by_expressions(programs, live)
-        return status_of(live)
+        return kstatus(live).status
 
 
 ORDER = {"inProgress": "InProgress", "failed": "Failed", "current": "Current"}

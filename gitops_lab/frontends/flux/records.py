@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gitops_lab.engine.inventory import Inventory
+from gitops_lab.engine.inventory import Inventory, object_id, parse_id
 from gitops_lab.frontends.flux.durations import duration
-from gitops_lab.model import Object, ObjectKey
+from gitops_lab.model import Object
 from kubesim.clock import timestamp
 
 MAX_HISTORY = 5
@@ -26,23 +26,7 @@ def dump(inventory: Inventory) -> dict[str, Any]:
 def load(stored: Mapping[str, Any] | None) -> Inventory:
     """The inventory that `status.inventory` holds; empty if there is none."""
     entries: Iterable[Mapping[str, str]] = (stored or {}).get("entries") or ()
-    return {key_of_id(entry["id"]): entry["v"] for entry in entries}
-
-
-def object_id(key: ObjectKey) -> str:
-    """The id of an object: `<namespace>_<name>_<group>_<Kind>`.
-
-    The colons that names of roles may have are written as two underscores.
-    """
-    return f"{key.namespace}_{key.name.replace(':', '__')}_{key.group}_{key.kind}"
-
-
-def key_of_id(text: str) -> ObjectKey:
-    """The object that an id means."""
-    namespace, _, rest = text.partition("_")
-    rest, _, kind = rest.rpartition("_")
-    name, _, group = rest.rpartition("_")
-    return ObjectKey(group, kind, namespace, name.replace("__", ":"))
+    return {parse_id(entry["id"]): entry["v"] for entry in entries}
 
 
 def add_history(

@@ -10,7 +10,6 @@ from gitops_lab.frontends.flux import records, semver
 from gitops_lab.frontends.flux.durations import duration, seconds
 from gitops_lab.frontends.flux.refs import RefNotFound, resolve
 from gitops_lab.frontends.flux.substitution import BadSyntax, Unset, substitute
-from gitops_lab.model import ObjectKey
 
 
 @pytest.mark.parametrize(
@@ -88,15 +87,6 @@ def test_what_cannot_be_substituted_is_an_error(text: str, error: type[Exception
 @given(st.text(st.characters(exclude_characters="$", codec="utf-8")))
 def test_text_without_a_dollar_sign_stays_as_it_is(text: str) -> None:
     assert substitute(text, {}) == text
-
-
-NAMES = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?(:[a-z]+)?", fullmatch=True)
-
-
-@given(NAMES, st.sampled_from(["", "shop"]), st.sampled_from(["", "apps", "x.example.org"]))
-def test_an_id_of_the_inventory_says_which_object(name: str, namespace: str, group: str) -> None:
-    key = ObjectKey(group, "Thing", namespace, name)
-    assert records.key_of_id(records.object_id(key)) == key
 
 
 def test_the_history_has_an_entry_for_each_build_and_outcome_newest_first() -> None:
