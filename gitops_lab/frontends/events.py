@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object, ObjectKey
@@ -64,7 +65,8 @@ class Recorder:
         self._cluster, self._component, self._listener = cluster, component, listener
         self._counts = counts
         self._written: dict[tuple[str, ...], tuple[ObjectKey, int]] = {}
-        self._count = 0
+        # Two controllers may tell of objects of the same name at the same instant.
+        self._count = crc32(component.encode()) % 65_536 * 1_000
 
     def __call__(
         self,

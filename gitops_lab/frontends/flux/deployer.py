@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gitops_lab.deployers.deployer import Context, Deployer, Needs, Site
-from gitops_lab.errors import ApiError, RenderError
-from gitops_lab.frontends.conditions import is_true
+from gitops_lab.errors import ApiError, RenderError, SourceError
 from gitops_lab.frontends.controller import Controller
 from gitops_lab.frontends.events import Recorder, Told
 from gitops_lab.frontends.flux import api, apply, install
@@ -12,7 +11,7 @@ from gitops_lab.frontends.flux.build import BuildFailed, PathNotFound, build, ow
 from gitops_lab.frontends.flux.gitrepository import GitRepositories
 from gitops_lab.frontends.flux.kustomization import Kustomizations
 from gitops_lab.frontends.flux.storage import Storage
-from gitops_lab.model import Artifact, Manifest, Object, ObjectKey
+from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster, Credentials
 
 INSTALLER = "flux"
@@ -52,7 +51,8 @@ class FluxDeployer(Deployer):
         self.controllers: dict[str, list[Controller]] = {}
         self._pods: dict[str, str] = {}
         self._is_installed = False
-        self._kustomization: Object | None = None
+        self._kustomization: Object = {}
+        self._attempted, self._is_old = "", True
 
     @classmethod
     def needs(cls, site: Site) -> Needs:
@@ -71,6 +71,8 @@ class FluxDeployer(Deployer):
             self._is_installed = self.install()
             if not self._is_installed:
                 return now + 1
+        if self._is_old:
+            self._look()
         times = []
         for name in install.CONTROLLERS:
             if not self._is_up(name):
@@ -81,10 +83,13 @@ class FluxDeployer(Deployer):
                     times.append(following)
         return min(times, default=None)
 
+    def notify(self, revision: Revision) -> bool:
+        """A push; only the first one matters, since Flux looks for itself."""
+        return not self._is_installed
+
     def changed(self, key: ObjectKey) -> bool:
         """Hand a change to every controller."""
-        if key == self._own:
-            self._kustomization = None
+        self._is_old |= key == self._own
         for controllers in self.controllers.values():
             for controller in controllers:
                 controller.changed(key)
@@ -101,36 +106,18 @@ class FluxDeployer(Deployer):
     def _own(self) -> ObjectKey:
         return api.key_of("Kustomization", api.NAMESPACE, NAME)
 
-    def _look(self) -> Object:
-        """The Kustomization that the arm begins with, as it is now."""
-        if self._kustomization is None:
-            try:
-                found = self.cluster.get(self._own)
-            except ApiError:
-                found = None
-            self._kustomization = found or {"metadata": {}}
-        return self._kustomization
-
-    @property
-    def applied(self) -> str:
-        """The revision that the arm's Kustomization applied last, and found healthy."""
-        return str((self._look().get("status") or {}).get("lastAppliedRevision", ""))
-
-    @applied.setter
-    def applied(self, revision: str) -> None:
-        """What a deployer outside would be told; Flux keeps it in the cluster."""
-
     @property
     def settled(self) -> bool:
-        """Whether that revision is the last one that it tried."""
-        found = self._look()
-        status = found.get("status") or {}
-        attempted = status.get("lastAttemptedRevision")
-        return (
-            bool(attempted)
-            and attempted == status.get("lastAppliedRevision")
-            and not (is_true(found, "Reconciling"))
-        )
+        """Whether the revision that it applied last is the last one that it tried."""
+        return bool(self.applied) and self.applied == self._attempted
+
+    def _look(self) -> None:
+        """Read the arm's Kustomization; the watcher asks from elsewhere and must not wait."""
+        self._is_old = False
+        self._kustomization = self.cluster.get(self._own) or {}
+        status = self._kustomization.get("status") or {}
+        self.applied = str(status.get("lastAppliedRevision", ""))
+        self._attempted = str(status.get("lastAttemptedRevision", ""))
 
     @property
     def field_manager(self) -> str:
@@ -143,8 +130,7 @@ class FluxDeployer(Deployer):
         Raises:
             RenderError: it cannot be built.
         """
-        found = self._look()
-        spec = {**found.get("spec", {"targetNamespace": "default"}), "path": ""}
+        spec = {**self._kustomization.get("spec", {"targetNamespace": "default"}), "path": ""}
         owner = {"name": NAME, "namespace": api.NAMESPACE}
         try:
             bodies = build(artifact, {"metadata": owner, "spec": spec}, cluster)
@@ -171,18 +157,27 @@ class FluxDeployer(Deployer):
     # -- how it is done -------------------------------------------------------------------------
 
     def install(self) -> bool:
-        """Apply the arm's GitRepository and Kustomization as soon as their kinds are served."""
-        context = self.context
-        branch, path = getattr(self.source, "branch", "main"), getattr(self.source, "path", "")
-        objects = install.sync_objects(
-            NAME, context.git.url, branch=branch, path=path, interval=self.policy.interval or 60.0
-        )
+        """Apply the arm's GitRepository and Kustomization, as soon as there is something in Git.
+
+        `flux bootstrap` commits before it creates them. A GitRepository of an empty repository
+        would look again later and later.
+        """
+        context, source = self.context, self.source
         try:
-            for body in objects:
+            source.head()
+            for body in install.sync_objects(
+                NAME,
+                context.git.url,
+                branch=getattr(source, "branch", "main"),
+                path=getattr(source, "path", ""),
+                interval=self.policy.interval or 60.0,
+            ):
                 if self.cluster.get(ObjectKey.of(body)) is None:
                     self.cluster.apply(body, manager=INSTALLER)
+        except SourceError:
+            return False
         except ApiError as error:
-            if error.code != 404:
+            if error.code != 404:  # the kinds are not served yet
                 raise
             return False
         return True
