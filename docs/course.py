@@ -164,7 +164,7 @@ def link_words(markdown: str) -> str:
     for entry in sorted(data("glossary"), key=lambda entry: -len(entry["term"])):
         forms = "|".join(map(re.escape, (entry["term"], *entry.get("also", ()))))
         flags = 0 if entry["term"].isupper() else re.IGNORECASE
-        word = re.compile(rf"(?<![\w/.+-])({forms})(?![\w/+-])", flags)
+        word = re.compile(rf"(?<![\w/.+-])({forms})(?![\w/+-]|\.\w)", flags)
         for place in range(0, len(parts), 2):
             found = word.search(parts[place])
             if found is None:

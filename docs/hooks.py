@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from mkdocs.structure.files import File, Files
 
-from docs import course, measured, notebooks
+from docs import course, graph, measured, notebooks
 from gitops_lab import cli, deployers
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.experiments import demo, table
@@ -39,6 +39,7 @@ def on_files(files: Files, *, config: Any) -> Files:
         files.append(File.generated(config, f"notebooks/{path.stem}.md", content=page))
         for name, picture in pictures.items():
             files.append(File.generated(config, f"notebooks/{name}", content=picture))
+    files.append(File.generated(config, "architecture.png", content=graph.picture()))
     with tempfile.TemporaryDirectory() as folder:
         for written in told().write(Path(folder)):
             content = written.read_bytes()
