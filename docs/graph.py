@@ -73,7 +73,7 @@ def picture() -> bytes:
     axes.set_xlim(0, COLUMNS)
     axes.set_ylim(len(rows), 0)
     axes.axis("off")
-    places = {}
+    places: dict[str, tuple[float, float]] = {}
     for y, row in enumerate(rows):
         # Rows of one stand left and right in turn, so that arrows do not run through them.
         aside = (0.55 if y % 2 else -0.55) if len(row) == 1 and row != [BELOW] else 0.0
@@ -83,23 +83,26 @@ def picture() -> bytes:
     for (source, target), count in sorted(imports().items()):
         if source in places and target in places and target not in BASE and source not in BASE:
             (x1, y1), (x2, y2) = places[source], places[target]
-            bend = 0.12 if abs(y2 - y1) > 1 else 0.0
             axes.add_patch(
                 FancyArrowPatch(
                     (x1, y1 + 0.28), (x2, y2 - 0.28), arrowstyle="-|>", mutation_scale=9,
                     linewidth=min(0.4 + count / 12, 2.2), color="#8899bb", alpha=0.55,
-                    connectionstyle=f"arc3,rad={bend}",
+                    connectionstyle="arc3,rad=0.08",
                 )
             )  # fmt: skip
-    for name, (x, y) in places.items():
+    for name, (middle, height) in places.items():
         own = name == BELOW
         box = FancyBboxPatch(
-            (x - 0.33, y - 0.25), 0.66, 0.5, boxstyle="round,pad=0.02",
+            (middle - 0.33, height - 0.25), 0.66, 0.5, boxstyle="round,pad=0.02",
             facecolor="#fff3d6" if own else "#eef2fb", edgecolor="#3f51b5", linewidth=1.2,
         )  # fmt: skip
         axes.add_patch(box)
-        axes.text(x, y - 0.06, name, ha="center", va="center", fontsize=12, fontweight="bold")
-        axes.text(x, y + 0.15, f"{size(name):,} lines", ha="center", va="center", fontsize=8)
+        axes.text(
+            middle, height - 0.06, name, ha="center", va="center", fontsize=12, fontweight="bold"
+        )
+        axes.text(
+            middle, height + 0.15, f"{size(name):,} lines", ha="center", va="center", fontsize=8
+        )
     file = BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
