@@ -17,9 +17,9 @@ from time import sleep
 
 from bench.harness import Figure
 from bench.live import shell
-from gitops_lab.live.cluster import LiveCluster
 from gitops_lab.model import Object
 from gitops_lab.sandbox import ARMS
+from gitops_lab.worlds.served import ServedCluster
 from kubesim.clock import WallClock
 
 PODS = 5_000
@@ -67,7 +67,7 @@ def _resident(process: int | str = "self") -> int:
 
 
 async def _measure(folder: Path) -> float:
-    cluster = LiveCluster("bench", folder, clock=WallClock(), random=Random(1))
+    cluster = ServedCluster("bench", folder, clock=WallClock(), random=Random(1))
     await cluster.start()
     api = cluster.simulated.api
     resource = api.registry.by_kind("v1", "Pod")

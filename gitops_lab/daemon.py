@@ -310,7 +310,7 @@ def _backend(folder: StateFolder, progress: Progress = lambda line: None) -> Any
         ) from error
     if kept.get("backend", "simulated") == "simulated":
         return None
-    from gitops_lab.live.backends import backend
+    from gitops_lab.worlds.backends import backend
 
     setup = Setup.of(kept)
     return backend(setup, folder.path, folder.name, progress)
@@ -356,7 +356,7 @@ async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
         setup: what it is made of.
         crashed: whether the folder's last process ended without `down`.
     """
-    from gitops_lab.live import LiveWorld
+    from gitops_lab.worlds.live import LiveWorld
 
     world = LiveWorld(
         folder.path, setup, name=folder.name, progress=lambda line: _say({"progress": line})
@@ -373,7 +373,7 @@ async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
     except BaseException:
         folder.keep(kept)  # what was made is removed again
         raise
-    await _unless(ended, world.start(kept.get("ports")))
+    await _unless(ended, world.set_up(kept.get("ports")))
     folder.keep({"setup": asdict(setup), "ports": world.ports})
     running = asyncio.ensure_future(world.run())
     try:
@@ -396,7 +396,7 @@ async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
         ear.close()
         running.cancel()
         await asyncio.wait([running])
-        await world.stop()
+        await world.shut_down()
 
 
 async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
@@ -449,7 +449,7 @@ class Ear:
         arguments = request["arguments"]
         match request["what"]:
             case "status":
-                return self.world.status()
+                return self.world.state()
             case "pause":
                 return self.world.pause(*arguments["arms"])
             case "resume":

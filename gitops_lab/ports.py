@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from gitops_lab.model import Artifact, Object, ObjectKey, Revision
 
@@ -91,18 +91,22 @@ class Git(Protocol):
         """
 
 
+CommitState = Literal["pending", "success", "failure", "error"]
+"""The states of a commit status, as GitHub's REST API has them."""
+
+
 class Statuses(Protocol):
     """Where commit statuses are kept."""
 
     def set(
-        self, commit: str, context: str, state: str, description: str = "", url: str = ""
+        self, commit: str, context: str, state: CommitState, description: str = "", url: str = ""
     ) -> None:
         """Set one status of a commit, in place of an older one of the same context.
 
         Args:
             commit: the full hash.
             context: who says it, such as the name of a deployer.
-            state: `pending`, `success`, `failure` or `error`.
+            state: what became of the commit.
             description: why, in one sentence.
             url: where to read more; empty for nowhere.
         """

@@ -8,7 +8,7 @@ Each sandbox has a folder in the user's state directory, open to nobody else:
 - `settings.json`: what the sandbox is made of: its arms, its speed, its ports
 - `log`: what the process had to complain about
 - `journal.jsonl`: what happened in the sandbox
-- `git/`, `clusters/`, `kubeconfig` and the rest: what `gitops_lab.live` keeps
+- `git/`, `clusters/`, `kubeconfig` and the rest: what `gitops_lab.worlds.live` keeps
 
 All but `PASSING` outlives a process that ends without `down`: the next one goes on with it.
 """

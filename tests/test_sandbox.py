@@ -35,7 +35,7 @@ def test_all_standard_arms_live_in_one_world_and_reach_the_same_state() -> None:
         world.commit("one", {"book.yaml": BOOK})
         world.run(minutes=5)
         for arm in world.arms.values():
-            assert arm.observer.last is not None and arm.observer.last.in_sync, arm.name
+            assert arm.watcher.last is not None and arm.watcher.last.in_sync, arm.name
         assert [line.split(":")[0] for line in world.status().splitlines()] == list(ARMS)
 
 

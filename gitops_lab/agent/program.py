@@ -26,7 +26,7 @@ from gitops_lab.errors import UsageError
 from gitops_lab.forge.access import address, configure
 from gitops_lab.forge.remote import RemoteGit
 from gitops_lab.journal import Journal
-from gitops_lab.ports import Cluster
+from gitops_lab.ports import Cluster, CommitState
 from kubesim.clock import WallClock
 from kubesim.files import write_private
 
@@ -106,7 +106,7 @@ class NoStatuses:
     """An agent in a pod reports in its cluster, not to the Git server, where it may only read."""
 
     def set(
-        self, commit: str, context: str, state: str, description: str = "", url: str = ""
+        self, commit: str, context: str, state: CommitState, description: str = "", url: str = ""
     ) -> None:
         """Do nothing."""
 

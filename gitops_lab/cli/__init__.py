@@ -144,7 +144,7 @@ def _world(options: argparse.Namespace, arms: Sequence[str]) -> Setup:
     Raises:
         UsageError: options that do not go together.
     """
-    from gitops_lab.experiments.demo import TWO
+    from gitops_lab.sandbox import TWO
 
     if options.backend is None:
         others = ("pace", "agent", "node_image", "context", "namespace", "confirm_context")

@@ -53,6 +53,13 @@ class KubeconfigCluster:
         """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
         return bool(self._resource(group, kind).namespaced)
 
+    def find_kind(self, kind: str) -> tuple[str, str, bool] | None:
+        """Group, kind and whether it lives in namespaces, of a kind in any case; None if none."""
+        for group, name in self.kinds():
+            if name.lower() == kind.lower():
+                return group, name, self.is_namespaced(group, name)
+        return None
+
     def kinds(self) -> list[tuple[str, str]]:
         """Group and kind of all whose objects can be listed and deleted, as of now."""
         from kubernetes.dynamic.resource import ResourceList

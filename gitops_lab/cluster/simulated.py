@@ -125,6 +125,31 @@ class SimulatedConnection:
         groups = account_groups(account[0]) if account else (AUTHENTICATED,)
         self.user = User(credentials.user, (*credentials.groups, *groups))
 
+    def impersonate(self, user: str) -> SimulatedConnection:
+        """The same cluster as another user.
+
+        Raises:
+            ApiError: 403: this connection's user may not act as that one.
+        """
+        other = SimulatedConnection(self.cluster, Credentials(user, self.credentials.inside))
+        account = other.credentials.account
+        what = Attributes("impersonate", version="v1", resource="users", name=user)
+        if account is not None:
+            namespace, name = account
+            what = Attributes(
+                "impersonate", version="v1", resource="serviceaccounts", namespace=namespace,
+                name=name,
+            )  # fmt: skip
+        self._check(what)
+        return other
+
+    def find_kind(self, kind: str) -> tuple[str, str, bool] | None:
+        """Group, kind and whether it lives in namespaces, of a kind in any case; None if none."""
+        for each in self.cluster.api.registry.all():  # a name needs no connection
+            if each.kind.lower() == kind.lower():
+                return each.group, each.kind, each.namespaced
+        return None
+
     def is_namespaced(self, group: str, kind: str) -> bool:
         """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
         return self._api.registry.preferred(group, kind).namespaced
@@ -232,6 +257,9 @@ class SimulatedConnection:
             namespace=namespace,
             name=name,
         )
+        self._check(attributes)
+
+    def _check(self, attributes: Attributes) -> None:
         decision = self.cluster.authorizer.allows(self.user, attributes)
         if not decision.allowed:
             raise self.cluster.authorizer.forbidden(self.user, attributes, decision)

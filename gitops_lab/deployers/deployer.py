@@ -199,6 +199,9 @@ class Deployer(ABC):
         """A live object of a kind in `Needs.watches` changed; whether to step now."""
         return False
 
+    is_at_work = False
+    """Whether it is in the middle of something, such as waiting for a rollout."""
+
     # -- What the watcher asks -------------------------------------------------------------------
 
     @property

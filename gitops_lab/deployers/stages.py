@@ -79,6 +79,11 @@ class Staged(Deployer):
         """Whether the last sync applied its revision in full: only then can live state drift."""
         return self.outcome is not None and str(self.outcome.revision) == self.applied
 
+    @property
+    def is_at_work(self) -> bool:  # type: ignore[override]
+        """Whether a run has begun and not ended."""
+        return self.stage != self.begin
+
     def run_sync(self) -> Outcome:
         """Sync the fetched revision: write if it moved, or if the policy heals whatever drifted.
 

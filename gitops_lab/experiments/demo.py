@@ -15,11 +15,8 @@ from gitops_lab.errors import LabError
 from gitops_lab.experiments import measure
 from gitops_lab.experiments.story import SETTLING, SHOP, Story
 from gitops_lab.journal import Journal
-from gitops_lab.sandbox import ARMS, Sandbox
+from gitops_lab.sandbox import ARMS, TWO, Sandbox
 from gitops_lab.state import Setup
-
-TWO = ("push-on-commit", "pull+self-heal")
-"""The arms that are told apart at a glance; `ARMS` has the ones between them."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,7 @@ def run_live(
     """
     from gitops_lab.experiments import live  # slow to import, as all that speaks HTTPS is
 
-    world = live.finished(live.tell(setup, manifests=manifests, progress=progress))
+    world = live.tell(setup, manifests=manifests, progress=progress)
     told = {
         "backend": setup.backend,
         "speed": setup.speed,

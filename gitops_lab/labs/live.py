@@ -13,9 +13,9 @@ from gitops_lab.forge import Repository
 from gitops_lab.journal import Entry
 from gitops_lab.labs.world import LabArm
 from gitops_lab.model import Revision
-from gitops_lab.observer import Observation
 from gitops_lab.ports import Cluster
 from gitops_lab.state import StateFolder
+from gitops_lab.worlds.watcher import Observation
 
 Ask = Callable[..., Any]
 """Asks the sandbox's process to do something: `ask(what, **arguments)`."""

@@ -14,9 +14,9 @@ from gitops_lab.errors import UsageError
 from gitops_lab.forge import Repository
 from gitops_lab.journal import Entry
 from gitops_lab.model import Object, ObjectKey, Revision
-from gitops_lab.observer import Observation
 from gitops_lab.ports import Cluster
 from gitops_lab.sandbox import Arm, Sandbox
+from gitops_lab.worlds.watcher import Observation
 
 GROUPS = {
     "Deployment": "apps",
@@ -105,7 +105,8 @@ class VirtualArm:
     @property
     def owner(self) -> str:
         """The deployer's name in the cluster: its field manager."""
-        return self.arm.deployer.name
+        name: str = self.arm.deployer.name
+        return name
 
     @property
     def cluster(self) -> Cluster:
@@ -114,8 +115,8 @@ class VirtualArm:
 
     def observed(self) -> Observation:
         """What is true of it now."""
-        self.arm.observer.look()
-        return self.arm.observer.last or Observation("", False, False, "Unknown", "no commits yet")
+        self.arm.look_now()
+        return self.arm.watcher.last or Observation("", False, False, "Unknown", "no commits yet")
 
     def step(self) -> None:
         """Have the deployer do its next piece of work now."""

@@ -37,7 +37,7 @@ def guard(world: Sandbox) -> None:
 
 
 def is_in_sync(world: Sandbox, arm: str) -> bool:
-    seen = world[arm].observer.last
+    seen = world[arm].watcher.last
     return seen is not None and seen.in_sync
 
 

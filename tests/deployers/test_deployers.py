@@ -100,12 +100,10 @@ def test_push_fails_the_pipeline_when_an_object_is_refused() -> None:
 
 def test_push_cannot_deploy_to_a_cluster_that_it_cannot_reach_but_pull_can() -> None:
     with Sandbox("push-on-commit", "pull") as world:
-        for arm in world.arms.values():
-            arm.cluster.reachable = False
+        world.disconnect()
         world.commit("one", {"book.yaml": book()})
         world.run(minutes=5)
-        for arm in world.arms.values():
-            arm.cluster.reachable = True
+        world.reconnect()
         assert page(world["pull"]) == "1"
         assert page(world["push-on-commit"]) is None
         assert "does not answer" in told(world, "push-on-commit", "reported")[0].why
@@ -114,7 +112,7 @@ def test_push_cannot_deploy_to_a_cluster_that_it_cannot_reach_but_pull_can() -> 
 def test_an_event_that_is_delivered_twice_writes_once() -> None:
     with Sandbox("push-on-commit") as world:
         revision = world.commit("one", {"book.yaml": book()})
-        world["push-on-commit"].notify(revision)
+        world["push-on-commit"].host.notify(revision)
         world.run(minutes=3)
         assert len(told(world, "push-on-commit", "applied")) == 1
 
@@ -134,10 +132,10 @@ def test_a_missed_event_is_missed_for_ever() -> None:
 def test_a_failed_pipeline_is_run_again_if_the_policy_retries() -> None:
     stubborn = replace(ARMS["push-on-commit"].policy, retry=60)
     with Sandbox(ArmDescription("push", PushDeployer, stubborn)) as world:
-        world["push"].cluster.reachable = False
+        world.disconnect("push")
         world.commit("one", {"book.yaml": book()})
         world.run(minutes=3)
-        world["push"].cluster.reachable = True
+        world.reconnect("push")
         world.run(minutes=3)
         assert page(world["push"]) == "1"
 

@@ -62,7 +62,7 @@ def test_push_and_pull_deploy_a_definition_and_its_object_from_one_commit() -> N
             live = arm.kubectl.get(BACKUP)
             assert live is not None, arm.name
             assert live["spec"] == {"schedule": "0 3 * * *", "retries": 3}
-            assert arm.observer.last is not None and arm.observer.last.in_sync, arm.name
+            assert arm.watcher.last is not None and arm.watcher.last.in_sync, arm.name
 
 
 def test_pull_prunes_an_object_together_with_its_definition() -> None:
@@ -75,7 +75,7 @@ def test_pull_prunes_an_object_together_with_its_definition() -> None:
         assert arm.get("ConfigMap/kept") is not None
         key = ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", "", f"crontabs.{GROUP}")
         assert arm.kubectl.get(key) is None
-        assert arm.observer.last is not None and arm.observer.last.in_sync
+        assert arm.watcher.last is not None and arm.watcher.last.in_sync
 
 
 KEPT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}}

@@ -11,7 +11,7 @@ from gitops_lab.errors import LabError
 from gitops_lab.experiments import demo
 from gitops_lab.experiments.measure import Row, measure, to_json
 from gitops_lab.journal import read
-from gitops_lab.sandbox import ARMS
+from gitops_lab.sandbox import ARMS, TWO
 
 ROOT = Path(__file__).parents[2]
 APPS = ROOT.parent / "shared" / "apps"
@@ -128,7 +128,7 @@ def test_the_story_is_told_with_real_applications(folder: str) -> None:
     if not manifests.is_dir():
         pytest.skip("the real applications' manifests are not beside this project")
     told = demo.run(manifests=manifests)
-    for arm in demo.TWO:
+    for arm in TWO:
         assert row(told, "upgrade", arm).in_sync, arm
         assert row(told, "upgrade", arm).health == "Healthy", row(told, "upgrade", arm).why
     assert row(told, "back again", "pull+self-heal").in_sync

@@ -25,6 +25,7 @@ from gitops_lab.experiments.measure import Row
 from gitops_lab.experiments.shop_image import shop
 from gitops_lab.experiments.story import SHOP, versions
 from gitops_lab.journal import read
+from gitops_lab.sandbox import TWO
 from tests.cluster.conftest import ROOT, Machine, make_machine
 from tests.cluster.standins.kind import end_process
 from tests.live.shell import eventually
@@ -271,6 +272,6 @@ def test_on_real_clusters_it_ends_as_in_virtual_time(tmp_path: Path) -> None:
         asyncio.run(preflight())
     except LabError as error:
         pytest.skip(error.what)
-    told = demo.run_live(Setup(demo.TWO, backend="kind", pace=2), progress=print)
+    told = demo.run_live(Setup(TWO, backend="kind", pace=2), progress=print)
     rows: list[Row] = list(told.measurement.rows)
     assert outcomes(json.loads(json.dumps(told.results["rows"]))) == virtual(), rows

@@ -13,10 +13,10 @@ import pytest
 
 from gitops_lab.forge import PEOPLE, Repository, Rule
 from gitops_lab.forge.people import RIGHTS
-from gitops_lab.live.git import LEARNER
 from gitops_lab.model import ObjectKey
+from gitops_lab.worlds.forge_server import LEARNER
 from tests.live.shell import BOOK, ROOT, Shell, eventually
-from tests.live.test_git import git, server
+from tests.worlds.test_forge_server import git, server
 
 
 def test_each_account_pushes_what_it_may_over_https(tmp_path: Path) -> None:

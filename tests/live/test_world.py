@@ -26,12 +26,12 @@ from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.daemon import last_line
 from gitops_lab.deployers.deployer import GitAccess
 from gitops_lab.errors import ClusterUnreachable, LabError
-from gitops_lab.live import LiveArm, LiveWorld
-from gitops_lab.live.cluster import LiveCluster
-from gitops_lab.live.world import merged
 from gitops_lab.model import named
 from gitops_lab.sandbox import ARMS
 from gitops_lab.state import Setup
+from gitops_lab.worlds.arm import Arm
+from gitops_lab.worlds.live import LiveWorld, merged
+from gitops_lab.worlds.served import ServedCluster
 from tests.live.shell import BOOK, PATIENCE, ROOT, Shell, eventually
 
 
@@ -213,13 +213,13 @@ def test_a_watch_goes_on_across_the_end_of_a_process(tmp_path: Path) -> None:
         seen = []
         for _ in range(2):
             world = LiveWorld(tmp_path, Setup(("pull",), speed=50))
-            await world.start()
+            await world.set_up()
             cluster = world.arms["pull"].cluster
-            assert isinstance(cluster, LiveCluster)
+            assert isinstance(cluster, ServedCluster)
             api = cluster.simulated.api
             accounts = api.registry.by_plural("", "v1", "serviceaccounts")
             seen.append(api.watch(accounts, since="1").poll())
-            await world.stop()
+            await world.shut_down()
         before, after = seen
         assert after[: len(before)] == before
         assert "agent" in [event["object"]["metadata"]["name"] for event in after]
@@ -412,11 +412,11 @@ def test_a_cluster_cut_off_from_outside_is_still_deployed_to_from_inside(tmp_pat
                 speed=50,
             ),
         )
-        await world.start()
+        await world.set_up()
         running = asyncio.ensure_future(world.run())
         push, pull = world.arms.values()
 
-        def reports(arm: LiveArm) -> list[str]:
+        def reports(arm: Arm) -> list[str]:
             told = (e for e in world.journal if e.actor == arm.name and e.event == "reported")
             return [str(entry.data["state"]) for entry in told]
 
@@ -430,7 +430,7 @@ def test_a_cluster_cut_off_from_outside_is_still_deployed_to_from_inside(tmp_pat
         finally:
             running.cancel()
             await asyncio.wait([running])
-            await world.stop()
+            await world.shut_down()
 
     asyncio.run(story())
 

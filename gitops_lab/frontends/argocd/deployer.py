@@ -24,7 +24,7 @@ from gitops_lab.frontends.argocd.names import (
     Settings,
 )
 from gitops_lab.model import Action, Artifact, Manifest, Object, ObjectKey, Revision, named
-from gitops_lab.ports import Cluster, Credentials
+from gitops_lab.ports import Cluster, CommitState, Credentials
 
 APPLICATION = "app"
 """The name of the arm's own Application."""
@@ -208,7 +208,7 @@ class ArgoCD(Deployer):
         )  # fmt: skip
         if commit:
             context = f"argocd/{app['metadata']['name']}"
-            status = "success" if succeeded else "failure"
+            status: CommitState = "success" if succeeded else "failure"
             self.context.statuses.set(commit, context, status, why)
 
 

@@ -14,13 +14,13 @@ from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster
 
 
-class Distant:
+class RemotePod:
     """An agent that runs by itself.
 
     Args:
         name: its name in the cluster, and its Deployment's.
         policy: what it was started with.
-        cluster: what it wrote down is read by this connection, in the observer's thread.
+        cluster: what it wrote down is read by this connection, in the watcher's thread.
         scale: has its Deployment run so many pods.
         journal: the arm's.
     """
@@ -37,11 +37,7 @@ class Distant:
         self.name, self.policy, self._journal = name, policy, journal
         self._cluster, self._scale = cluster, scale
         self.applied, self.paused, self._reported = "", False, ("", "")
-
-    @property
-    def deployer(self) -> Distant:
-        """What the observer compares live state with."""
-        return self
+        self.deployer = self
 
     @property
     def settled(self) -> bool:
@@ -67,7 +63,7 @@ class Distant:
         """Whether a live object bears its mark."""
         return (live["metadata"].get("labels") or {}).get(OWNER_LABEL) == self.name
 
-    is_busy = was_told = False
+    is_busy = has_news = down = is_at_work = False
 
     def look(self) -> None:
         """Read what the agent wrote down since."""
@@ -83,7 +79,7 @@ class Distant:
             self._journal.record("reported", *told, state=state, elsewhere=True)
 
     def notify(self, revision: Revision) -> None:
-        """Nobody tells it: it looks by itself."""
+        """It looks by itself."""
 
     def changed(self, key: ObjectKey) -> None:
         """It watches by itself."""
@@ -114,7 +110,7 @@ class Distant:
         self._journal.record("restored", "deployer", "its Deployment has a replica")
 
     async def step(self) -> None:
-        """Refuse: nobody can step what runs elsewhere.
+        """Refuse: what runs elsewhere cannot be stepped.
 
         Raises:
             UsageError: always.

@@ -22,16 +22,16 @@ async def listen(
     *,
     host: str = "127.0.0.1",
     what: str,
-    tell: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> int:
-    """Listen at a port, or at any other if somebody has taken it since.
+    """Listen at a port, or at any other if another program has taken it since.
 
     Args:
         listener: the server.
         port: where it listened before; 0 if it never did.
         host: the address.
-        what: what is at this address, for whoever must be told that it moved.
-        tell: tells them.
+        what: what is at this address, for the note that it moved.
+        note: called with that note.
 
     Returns:
         The port.
@@ -43,5 +43,5 @@ async def listen(
             raise
         await listener.stop()
     found = await listener.start(host, 0)
-    tell(f"{what} has moved: another program listens at its port {port}; it is at {found} now")
+    note(f"{what} has moved: another program listens at its port {port}; it is at {found} now")
     return found

@@ -9,9 +9,9 @@ import pytest
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.journal import Journal
-from gitops_lab.live.distant import Distant
 from gitops_lab.model import Object, ObjectKey, named
 from gitops_lab.ports import Clock
+from gitops_lab.worlds.remote import RemotePod
 
 
 class Still:
@@ -42,8 +42,8 @@ def journal() -> Journal:
     return Journal(clock)
 
 
-def agent(notes: Any, journal: Journal) -> Distant:
-    return Distant(
+def agent(notes: Any, journal: Journal) -> RemotePod:
+    return RemotePod(
         "pull", Policy(interval=60), cluster=notes, scale=lambda _: None, journal=journal.by("pull")
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitops_lab.errors import LabError
-from gitops_lab.live.storage import Storage
+from gitops_lab.worlds.storage import Storage
 
 
 def test_another_process_finds_what_was_kept(tmp_path: Path) -> None:

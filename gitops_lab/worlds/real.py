@@ -6,7 +6,7 @@ certificates for it; its token leaves the cluster, and that is the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from gitops_lab.cluster.kubeconfig import KubeconfigCluster
 from gitops_lab.cluster.ownership import SANDBOX_LABEL, SharedCluster
 from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.errors import LabError, UsageError
-from gitops_lab.live.cluster import TOKEN_SECONDS
 from gitops_lab.model import Object, ObjectKey
 from gitops_lab.ports import Credentials, account_of
+from gitops_lab.worlds.served import TOKEN_SECONDS
+from kubesim.auth.kubeconfig import write
 from kubesim.auth.users import account_name
+from kubesim.http.metrics import Family
 
 
 class RealCluster:
@@ -34,8 +36,7 @@ class RealCluster:
             an agent has its own namespace.
     """
 
-    tells = False
-    """Whether it tells of changes by itself; else one has to look."""
+    reports_changes, step, troubles = False, None, ()
 
     def __init__(
         self,
@@ -51,6 +52,8 @@ class RealCluster:
         self._kubeconfig, self._context = kubeconfig, context
         self._connections: list[KubeconfigCluster] = []
         self.ports = (0, 0)
+        self.metrics: list[Callable[[], Iterable[Family]]] = []
+        """Not shown anywhere: the API server is not ours."""
 
     async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
         """See that the cluster answers, and that nobody else's sandbox is in it.
@@ -87,9 +90,16 @@ class RealCluster:
         """A connection of its own, for one thread, with all rights."""
         return self._connection(self._kubeconfig, self._context)
 
-    def for_deployer(self, kubeconfig: Path) -> KubeconfigCluster:
-        """A connection for a deployer that runs here, by a kubeconfig that `credentials` made."""
-        return self._connection(kubeconfig)
+    def deployer_connection(self, holder: Credentials, folder: Path | None) -> KubeconfigCluster:
+        """A connection with a deployer's own credentials, which a file keeps."""
+        assert folder is not None
+        path = folder / "deployer.kubeconfig"
+        write(self.credentials(holder), path)
+        return self._connection(path)
+
+    def pod_of(self, namespace: str, controller: str) -> str:
+        """Nothing here asks: deployers in pods of real clusters run by themselves."""
+        return ""
 
     def _connection(self, kubeconfig: Path, context: str = "") -> KubeconfigCluster:
         cache = self.folder / f"discovery-{len(self._connections)}.json"
@@ -121,20 +131,20 @@ class RealCluster:
         return _renamed(config, self.name, self.user(holder), {"token": token})
 
     def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
-        """It tells nobody."""
+        """It reports none."""
 
     def is_reachable(self) -> bool:
-        """Nobody here can cut it off."""
+        """It cannot be cut off from here."""
         return True
 
     def disconnect(self) -> None:
-        """Refuse: nobody here can cut it off.
+        """Refuse: it cannot be cut off from here.
 
         Raises:
             UsageError: always.
         """
         raise UsageError(
-            f"nobody can cut the cluster {self.name} off from here",
+            f"the cluster {self.name} cannot be cut off from here",
             fix="only simulated clusters have that switch",
         )
 

@@ -1,7 +1,7 @@
-"""The observer: what is true of an arm, seen from outside, whatever its deployer believes.
+"""The watcher: what is true of an arm, seen from outside, whatever its deployer believes.
 
 It compares the branch's newest revision with live state after every change and journals each
-transition. The deployers know nothing of it, so that all of them are measured alike.
+transition. The deployers do not know of it, so that all of them are measured alike.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Protocol
 from gitops_lab.engine.health import overall
 from gitops_lab.engine.plan import differences
 from gitops_lab.errors import ApiError, LabError
-from gitops_lab.journal import ActorJournal
+from gitops_lab.journal import ActorJournal, sync_in_words
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, split_api_version
 from gitops_lab.ports import Cluster, Source
 
 REVISIONS = 32
-"""How many old revisions an observer remembers, for a deployer that may be that far behind."""
+"""How many old revisions a watcher remembers, for a deployer that may be that far behind."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Observation:
     orphans: tuple[str, ...] = ()
 
 
-class Deploying(Protocol):
-    """What an observer must know of a deployer, wherever that runs."""
+class Watched(Protocol):
+    """What a watcher must know of a deployer, wherever that runs."""
 
     @property
     def applied(self) -> str:
@@ -66,18 +66,18 @@ class Deploying(Protocol):
         """Whether a live object bears the deployer's mark."""
 
 
-class Observer:
+class Watcher:
     """Watches one arm.
 
     Args:
         deployer: the arm's deployer; only its name, its policy and what it applied last are read.
         source: the branch and folder that the arm deploys.
-        cluster: live state, reached with credentials of the observer's own.
+        cluster: live state, reached with credentials of the watcher's own.
         journal: takes each transition down.
     """
 
     def __init__(
-        self, deployer: Deploying, source: Source, cluster: Cluster, journal: ActorJournal
+        self, deployer: Watched, source: Source, cluster: Cluster, journal: ActorJournal
     ) -> None:
         self.deployer, self.source, self.cluster, self.journal = deployer, source, cluster, journal
         self.head = ""
@@ -193,3 +193,14 @@ class Observer:
         if key not in self._live:
             self._live[key] = self.cluster.get(key, version=self.wanted_once[key])
         return self._live[key]
+
+
+def status_line(name: str, seen: Observation | None) -> str:
+    """What is true of an arm, in one line."""
+    if seen is None or not seen.revision:
+        return f"{name}: waits for the first commit"
+    sync = sync_in_words(seen.in_sync, seen.drifted)
+    count = len(seen.orphans)
+    orphans = f", {count} orphan{'s' if count > 1 else ''}" if count else ""
+    why = f" ({seen.why})" if seen.why else ""
+    return f"{name}: {sync}, {seen.health}{orphans}{why}"

@@ -19,10 +19,11 @@ from gitops_lab.cluster.commands import Progress
 from gitops_lab.cluster.images import Image
 from gitops_lab.cluster.ownership import SharedCluster, owned, remove
 from gitops_lab.errors import LabError, UsageError
-from gitops_lab.live.cluster import ArmCluster, LiveCluster
-from gitops_lab.live.real import RealCluster
 from gitops_lab.model import ObjectKey
 from gitops_lab.state import Setup
+from gitops_lab.worlds.cluster import OwnedCluster
+from gitops_lab.worlds.real import RealCluster
+from gitops_lab.worlds.served import ServedCluster
 from kubesim.clock import WallClock
 
 LOOKS = 60
@@ -60,8 +61,8 @@ class Backend(ABC):
 
     @abstractmethod
     def cluster(
-        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
-    ) -> ArmCluster:
+        self, arm: str, place: str, *, clock: WallClock, random: Random, note: Callable[[str], None]
+    ) -> OwnedCluster:
         """The cluster of an arm.
 
         Args:
@@ -69,7 +70,7 @@ class Backend(ABC):
             place: the same, as the names of clusters and folders may be.
             clock: tells it the time, if it must be told.
             random: draws what it draws.
-            tell: is told what people should know.
+            note: is told what people should know.
         """
 
     async def offer(  # noqa: B027 (simulated nodes have every image; those of others pull theirs)
@@ -93,11 +94,11 @@ class Simulated(Backend):
     """Clusters in this process."""
 
     def cluster(
-        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
-    ) -> ArmCluster:
+        self, arm: str, place: str, *, clock: WallClock, random: Random, note: Callable[[str], None]
+    ) -> OwnedCluster:
         """A simulated cluster, which goes on with what is in its folder."""
         folder = self.folder / "clusters" / place
-        return LiveCluster(arm, folder, clock=clock, random=random, tell=tell)
+        return ServedCluster(arm, folder, clock=clock, random=random, note=note)
 
 
 class KindBackend(Backend):
@@ -125,8 +126,8 @@ class KindBackend(Backend):
             raise
 
     def cluster(
-        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
-    ) -> ArmCluster:
+        self, arm: str, place: str, *, clock: WallClock, random: Random, note: Callable[[str], None]
+    ) -> OwnedCluster:
         """A cluster that kind made."""
         path = self._kind().kubeconfig_path(place)
         return RealCluster(arm, path.parent, kubeconfig=path)
@@ -171,8 +172,8 @@ class ContextBackend(Backend):
             context.require_rights(connection, self._namespaces, rights=self.setup.rights)
 
     def cluster(
-        self, arm: str, place: str, *, clock: WallClock, random: Random, tell: Callable[[str], None]
-    ) -> ArmCluster:
+        self, arm: str, place: str, *, clock: WallClock, random: Random, note: Callable[[str], None]
+    ) -> OwnedCluster:
         """The context's cluster."""
         return RealCluster(
             arm,

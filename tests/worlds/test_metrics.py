@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_lab.journal import Journal
-from gitops_lab.live.metrics import ArmMetrics
+from gitops_lab.worlds.metrics import ArmMetrics
 from kubesim.clock import EPOCH
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from gitops_lab.forge import PEOPLE, Forge
-from gitops_lab.live.git import LEARNER, LiveGit
+from gitops_lab.worlds.forge_server import LEARNER, ForgeServer
 
 
-def server(folder: Path, *readers: str) -> LiveGit:
+def server(folder: Path, *readers: str) -> ForgeServer:
     forge = Forge(folder / "git", now=lambda: 0.0)
     (forge.open if (folder / "git" / "app.git").exists() else forge.create)("app")
-    return LiveGit(forge, folder / 'git server\'s "keys"', readers=readers, wall=time.time())
+    return ForgeServer(forge, folder / 'git server\'s "keys"', readers=readers, wall=time.time())
 
 
 async def git(home: Path, *arguments: str, **variables: str) -> tuple[int, str]:

@@ -14,8 +14,8 @@ from gitops_lab.forge.access import configure
 from gitops_lab.forge.accounts import EVERY, Accounts, Right
 from gitops_lab.forge.people import PEOPLE, RIGHTS, person
 from gitops_lab.forge.smart_http import GitServer, url
-from gitops_lab.live.cluster import kept_authority
-from gitops_lab.live.listening import listen
+from gitops_lab.worlds.listening import listen
+from gitops_lab.worlds.served import kept_authority
 from kubesim.files import write_private
 from kubesim.http.server import tls
 
@@ -28,7 +28,7 @@ READ: Mapping[str, Right] = {EVERY: "read"}
 WRITE: Mapping[str, Right] = {EVERY: "write"}
 
 
-class LiveGit:
+class ForgeServer:
     """A forge behind HTTPS on loopback, with an account for the learner and one for each deployer.
 
     Args:
@@ -38,7 +38,7 @@ class LiveGit:
         wall: the time on the wall, in seconds since the Unix epoch.
         host: what clusters call this machine, if not as it calls itself.
         bind: the address of this machine that this is.
-        tell: is told, in a sentence, what people should know and nobody is refused for.
+        note: is told, in a sentence, what people should know and nobody is refused for.
 
     Raises:
         LabError: what is kept is damaged.
@@ -53,9 +53,9 @@ class LiveGit:
         wall: float,
         host: str = LOOPBACK,
         bind: str = LOOPBACK,
-        tell: Callable[[str], None] = lambda text: None,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.folder, self._tell, self.host, self._bind = folder, tell, host, bind
+        self.folder, self._note, self.host, self._bind = folder, note, host, bind
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authority = kept_authority(folder / "pki", now=wall)
         self.tokens = self._kept_tokens([*PEOPLE, *readers])
@@ -69,7 +69,7 @@ class LiveGit:
 
     async def start(self, port: int = 0, inside_port: int = 0) -> None:
         """Begin to listen, at the ports where it listened before if it did."""
-        self.port = await listen(self._server, port, what="the Git server", tell=self._tell)
+        self.port = await listen(self._server, port, what="the Git server", note=self._note)
         self.inside_port = self.port
         if self._bind != LOOPBACK:
             self.inside_port = await listen(
@@ -77,7 +77,7 @@ class LiveGit:
                 inside_port,
                 host=self._bind,
                 what="the Git server for clusters",
-                tell=self._tell,
+                note=self._note,
             )
         self._write_configuration()
 

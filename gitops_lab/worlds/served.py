@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
-from gitops_lab.cluster.simulated import SimulatedCluster
-from gitops_lab.live.listening import listen
+from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.model import Object, ObjectKey
-from gitops_lab.ports import Cluster, Credentials
+from gitops_lab.ports import Credentials
+from gitops_lab.worlds.listening import listen
 from kubesim.auth import Authenticator, Authority, Tokens
-from kubesim.auth.kubeconfig import kubeconfig
+from kubesim.auth.kubeconfig import kubeconfig, write
 from kubesim.clock import WallClock
 from kubesim.http.metrics import Family, Tally
 from kubesim.http.server import Server
@@ -23,54 +24,7 @@ TOKEN_SECONDS = 365 * 86_400
 """How long an agent's token is good. In a real cluster the kubelet renews it every hour."""
 
 
-class ArmCluster(Protocol):
-    """A cluster of an arm, simulated or real, as the live world uses it."""
-
-    name: str
-    folder: Path
-    ports: tuple[int, int]
-    tells: bool
-    home: str
-
-    @property
-    def url(self) -> str:
-        """The address of its API server, from outside."""
-
-    async def start(self, ports: tuple[int, int] = ...) -> None:
-        """See that it answers."""
-
-    async def stop(self) -> None:
-        """End every connection to it."""
-
-    def connect(self, holder: Credentials) -> Cluster:
-        """A connection of its own, for one thread, with all rights."""
-
-    def for_deployer(self, kubeconfig: Path) -> KubeconfigCluster:
-        """A connection for a deployer that runs here, by a kubeconfig that `credentials` made."""
-
-    def user(self, holder: Credentials) -> str:
-        """As whom the cluster knows the holder."""
-
-    def admin(self) -> Object:
-        """A kubeconfig whose holder may do everything."""
-
-    def credentials(self, holder: Credentials) -> Object:
-        """A kubeconfig for a deployer."""
-
-    def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
-        """Tell a listener what changes, if it can."""
-
-    def is_reachable(self) -> bool:
-        """Whether those outside can reach it."""
-
-    def disconnect(self) -> None:
-        """Cut it off from everybody outside, if that can be done."""
-
-    def reconnect(self) -> None:
-        """Let those outside reach it again."""
-
-
-class LiveCluster:
+class ServedCluster:
     """A simulated cluster behind HTTPS on loopback, at two addresses.
 
     The one outside may be cut off (`simulated.reachable`); the one inside always answers.
@@ -80,7 +34,7 @@ class LiveCluster:
         folder: where its objects and keys are kept; it goes on with those that are there.
         clock: tells it the time.
         random: draws what a cluster draws.
-        tell: is told, in a sentence, what people should know and nobody is refused for.
+        note: is told, in a sentence, what people should know and nobody is refused for.
 
     Raises:
         LabError: what is kept is damaged, or another process uses it.
@@ -93,12 +47,12 @@ class LiveCluster:
         *,
         clock: WallClock,
         random: Random,
-        tell: Callable[[str], None] = lambda text: None,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.name, self.folder, self.clock, self._tell = name, folder, clock, tell
+        self.name, self.folder, self.clock, self._note = name, folder, clock, note
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authority = kept_authority(folder / "pki", now=clock.wall())
-        self._log = Log(folder / "store", tell=tell)
+        self._log = Log(folder / "store", tell=note)
         self.simulated = SimulatedCluster(
             name,
             clock=clock,
@@ -113,8 +67,8 @@ class LiveCluster:
         self.tokens = Tokens(self.authority.token_key, api.store, rng=random)
         authenticator, authorizer = Authenticator(self.tokens), self.simulated.authorizer
         tally = Tally()
-        self.metrics: Callable[[], Iterable[Family]] = lambda: ()
-        """What `/metrics` tells beside what the servers count."""
+        self.metrics: list[Callable[[], Iterable[Family]]] = []
+        """What `/metrics` shows beside what the servers count."""
         self._outside, self._inside = (
             Server(
                 api,
@@ -125,7 +79,7 @@ class LiveCluster:
                 reachable=reachable,
                 applications=self.simulated.applications,
                 tally=tally,
-                families=lambda: self.metrics(),
+                families=lambda: chain.from_iterable(each() for each in self.metrics),
             )
             for reachable in (lambda: self.simulated.reachable, lambda: True)
         )
@@ -135,10 +89,7 @@ class LiveCluster:
         self._connections: list[KubeconfigCluster] = []
 
     home = ""
-    """The namespace to stay within; nobody has to, in a cluster of ours."""
-
-    tells = True
-    """Whether it tells of changes by itself; else one has to look."""
+    reports_changes = True
 
     async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
         """Begin to listen.
@@ -147,9 +98,9 @@ class LiveCluster:
             ports: where it listened before, if it did; others, if these are taken.
         """
         self.ports = (
-            await listen(self._outside, ports[0], what=f"cluster {self.name}", tell=self._tell),
+            await listen(self._outside, ports[0], what=f"cluster {self.name}", note=self._note),
             await listen(
-                self._inside, ports[1], what=f"the inside of {self.name}", tell=self._tell
+                self._inside, ports[1], what=f"the inside of {self.name}", note=self._note
             ),
         )
 
@@ -161,16 +112,44 @@ class LiveCluster:
         await self._inside.stop()
         self._log.close()
 
-    def connect(self, holder: Credentials) -> Cluster:
+    @property
+    def step(self) -> Callable[[float], float | None]:
+        """What the clock has to drive."""
+        return self.simulated.step
+
+    @property
+    def troubles(self) -> Iterable[str]:
+        """What fails in it again and again, in sentences."""
+        return self.simulated.troubles
+
+    def connect(self, holder: Credentials) -> SimulatedConnection:
         """The cluster as the holder of these credentials sees it from within this process."""
         return self.simulated.connect(holder)
 
-    def for_deployer(self, kubeconfig: Path) -> KubeconfigCluster:
-        """A connection for a deployer that runs here, by a kubeconfig that `credentials` made."""
-        cache = self.folder / "discovery.json"
+    def deployer_connection(self, holder: Credentials, folder: Path | None) -> KubeconfigCluster:
+        """A connection over HTTPS with a deployer's own credentials, which a file keeps."""
+        assert folder is not None
+        path, cache = folder / "deployer.kubeconfig", folder / "discovery.json"
+        write(self.credentials(holder), path)
         cache.unlink(missing_ok=True)  # an older process's
-        self._connections.append(KubeconfigCluster(self.name, kubeconfig, cache=cache))
+        self._connections.append(KubeconfigCluster(self.name, path, cache=cache))
         return self._connections[-1]
+
+    def pod_of(self, namespace: str, controller: str) -> str:
+        """The uid of the ready pod of a Deployment; empty if it has none."""
+        prefix = f"{controller}-"
+        for pod in self.simulated.api.store.list("", "pods", namespace):
+            metadata = pod["metadata"]
+            conditions = pod.get("status", {}).get("conditions") or ()
+            owners = [owner["name"] for owner in metadata.get("ownerReferences") or ()]
+            if (
+                any(name.startswith(prefix) and "-" not in name[len(prefix) :] for name in owners)
+                and "deletionTimestamp" not in metadata
+                and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+            ):
+                uid: str = metadata["uid"]
+                return uid
+        return ""
 
     def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
         """Tell a listener the key of each object that is created, changed or deleted."""
@@ -181,7 +160,7 @@ class LiveCluster:
         return self.simulated.reachable
 
     def disconnect(self) -> None:
-        """Cut it off from everybody outside; who is inside still reaches it."""
+        """Cut it off from everything outside; what is inside still reaches it."""
         self.simulated.reachable = False
 
     def reconnect(self) -> None:

@@ -1,0 +1,297 @@
+"""One arm of a world: a cluster, its deployer wherever that runs, and a watcher of both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gitops_lab.deployers.deployer import Context, Deployer, Needs
+from gitops_lab.errors import UsageError
+from gitops_lab.forge import GitSource
+from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.worlds.arms import ArmDescription
+from gitops_lab.worlds.cluster import LEARNER, OBSERVER, ArmCluster
+from gitops_lab.worlds.watcher import Watched, Watcher, status_line
+
+if TYPE_CHECKING:
+    from gitops_lab.worlds.world import World
+
+
+class ArmHost(Protocol):
+    """What runs an arm's deployer, as the arm uses it."""
+
+    paused: bool
+    down: bool
+    deployer: Any
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the deployer is at work at this moment."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is a revision that the deployer has not been told of yet."""
+
+    def notify(self, revision: Revision) -> None:
+        """Tell the deployer that the branch moved."""
+
+    def changed(self, key: ObjectKey) -> None:
+        """Tell the deployer that a live object changed that it watches."""
+
+    def wake(self) -> None:
+        """Have it step now, if it would anyway."""
+
+    def pause(self) -> None:
+        """Have the deployer do nothing more."""
+
+    def resume(self) -> None:
+        """Have the deployer go on."""
+
+    def stop(self) -> None:
+        """Take the deployer down."""
+
+    def start(self) -> None:
+        """Bring the deployer back."""
+
+
+class Arm:
+    """One cluster and the deployer that serves it.
+
+    Args:
+        description: which deployer, and its policy.
+        cluster: where it deploys to.
+        world: the world that it is a part of.
+        in_pods: whether a deployer that lives inside runs in pods of its cluster.
+    """
+
+    host: ArmHost
+
+    def __init__(
+        self, description: ArmDescription, cluster: ArmCluster, world: World, *, in_pods: bool
+    ) -> None:
+        self.name, self.cluster, self.world = description.name, cluster, world
+        policy = world.adapted(description.policy)
+        namespace = cluster.home or policy.namespace
+        self.description = replace(description, policy=replace(policy, namespace=namespace))
+        self.policy = self.description.policy
+        self.journal = world.journal.by(self.name)
+        self.in_pods = in_pods and description.deployer.credentials.inside
+        self.watches = True
+        """Whether the watcher looks after each change; for a large fleet it need not."""
+
+    def set_up(self) -> None:
+        """Apply what the deployer needs, and set it to work. The cluster answers."""
+        self.kubectl = self.cluster.connect(LEARNER)
+        self.needs = self._needs(self.cluster)
+        for obj in (*self.needs.objects, *(self.needs.workload if self.in_pods else ())):
+            self.kubectl.apply(obj, manager="installer")
+            if obj["kind"] == "CustomResourceDefinition" and self.cluster.step is not None:
+                self.cluster.step(self.world.clock.now())  # the next object may be of that kind
+        self.host = self.world.host(self)
+        self.watcher = Watcher(
+            self.host.deployer, self.source(), self.cluster.connect(OBSERVER), self.journal
+        )
+        self.cluster.on_change(self._changed)
+
+    # -- what people do --------------------------------------------------------------------------
+
+    def get(self, name: str | ObjectKey) -> Object | None:
+        """A live object, named like `Deployment/web` or `Deployment/shop/web`; None if absent."""
+        return self.kubectl.get(self.key(name))
+
+    def key(self, name: str | ObjectKey) -> ObjectKey:
+        """The key of an object that is named like `Deployment/web` or `Deployment/shop/web`.
+
+        Raises:
+            UsageError: the name has another form, or no such kind exists.
+        """
+        if isinstance(name, ObjectKey):
+            return name
+        kind, _, rest = name.partition("/")
+        found = self.kubectl.find_kind(kind) if rest else None
+        if found is None:
+            raise UsageError(
+                f"{name!r} names no object",
+                fix="write it as Kind/name, or Kind/namespace/name, such as Deployment/web",
+            )
+        group, kind, namespaced = found
+        namespace, _, name = rest.rpartition("/")
+        return ObjectKey(
+            group, kind, (namespace or self.policy.namespace) if namespaced else "", name
+        )
+
+    def edit(self, name: str | ObjectKey, patch: Mapping[str, Any] | None) -> None:
+        """Edit a live object past Git, as a person with kubectl does.
+
+        Args:
+            name: the object.
+            patch: a JSON merge patch; None deletes the object.
+        """
+        key = self.key(name)
+        if patch is None:
+            self.kubectl.delete(key)
+        else:
+            self.kubectl.patch(key, patch, manager="kubectl-edit")
+        what = "deleted by hand" if patch is None else f"edited by hand: {json.dumps(patch)}"
+        self.journal.record("edited", key, what)
+        self.look_soon()
+
+    def stop(self) -> None:
+        """Take the deployer down; its cluster goes on without it."""
+        self.host.stop()
+
+    def start(self) -> None:
+        """Bring the deployer back. It does not hear of what it missed."""
+        self.host.start()
+
+    def disconnect(self) -> None:
+        """Cut the cluster off from everything outside; what is inside still reaches it."""
+        if self.cluster.is_reachable():
+            self.cluster.disconnect()
+            self.journal.record("outage", "cluster", "cannot be reached from outside")
+
+    def reconnect(self) -> None:
+        """Let those outside reach the cluster again."""
+        if not self.cluster.is_reachable():
+            self.cluster.reconnect()
+            self.journal.record("restored", "cluster", "can be reached from outside again")
+
+    def step(self) -> Any:
+        """Have the deployer do its next bounded piece of work now; see `World.step`."""
+        return self.world.step(self.name)
+
+    # -- what people look at ---------------------------------------------------------------------
+
+    @property
+    def deployer(self) -> Any:
+        """The deployer, or what one sees of it from here."""
+        return self.host.deployer
+
+    @deployer.setter
+    def deployer(self, deployer: Deployer) -> None:
+        self.host.deployer = deployer
+
+    @property
+    def line(self) -> str:
+        """What is true of this arm, in one line."""
+        return " ".join((status_line(self.name, self.watcher.last), *self._marks()))
+
+    def state(self) -> dict[str, Any]:
+        """What is true of this arm, as JSON values."""
+        seen = self.watcher.last
+        return {
+            "name": self.name,
+            "server": self.cluster.url,
+            "agent": "inside" if self.in_pods else "outside",
+            "paused": self.host.paused,
+            "reachable": self.cluster.is_reachable(),
+            "applied": self.deployer.applied,
+            "line": self.line,
+            **(asdict(seen) if seen is not None else {}),
+        }
+
+    # -- what goes on by itself ------------------------------------------------------------------
+
+    def moved(self) -> None:
+        """The branch moved, and so did what the watcher compares with."""
+        self.watcher.moved()
+
+    def look_soon(self) -> None:
+        """Something may have changed: look, or have somebody look."""
+        self.look()
+
+    def look(self) -> None:
+        """Compare what is true with what should be, if somebody wants to know after each change."""
+        if self.watches:
+            self.look_now()
+
+    def look_now(self) -> None:
+        """Compare what is true with what should be, unless the deployer is at work just now."""
+        if not self.host.is_busy:
+            self.watcher.deployer = self.watched()
+            self.watcher.look()
+
+    def watched(self) -> Watched:
+        """What the watcher asks about the deployer."""
+        found: Watched = self.host.deployer
+        return found
+
+    def source(self) -> GitSource:
+        """What this arm deploys, from a repository that nothing else reads."""
+        repository = self.world.open_repository()
+        return GitSource(repository, self.description.branch, self.description.path)
+
+    def make_deployer(self) -> Deployer:
+        """A new deployer, which knows only what its memory tells it."""
+        holder = self.description.deployer.credentials
+        folder = self.world.folder_of(self)
+        connection = self.cluster.deployer_connection(holder, folder)
+        storage = self.world.storage(self)
+
+        def pod(controller: str) -> str:
+            if not self.in_pods:
+                return "in-process"
+            return self.cluster.pod_of(self.needs.home, controller)
+
+        source = self.source()
+        deployer = self.description.deployer(
+            Context(
+                name=self.description.identity,
+                source=source,
+                cluster=connection,
+                policy=self.policy,
+                journal=self.journal,
+                random=self.world.random(f"{self.name}/deployer"),
+                git=self.world.open_git(),
+                statuses=source.repository.statuses,
+                connect=connection.impersonate,
+                clusters=self._served(),
+                storage=storage,
+                home=self.needs.home,
+                pod=pod,
+            )
+        )
+        deployer.applied = storage.get("revision", "")
+        return deployer
+
+    def _served(self) -> Mapping[str, Any]:
+        """The clusters of other arms that the deployer may reach from outside, by arm."""
+        holder = replace(self.description.deployer.credentials, inside=False)
+        found = {}
+        for name in self.description.serves:
+            cluster = self.world.clusters[name]
+            administrator = cluster.connect(LEARNER)
+            for obj in self._needs(cluster).objects:
+                administrator.apply(obj, manager="installer")
+            found[name] = cluster.deployer_connection(holder, self.world.folder_of(self, name))
+        return found
+
+    def _needs(self, cluster: ArmCluster) -> Needs:
+        """What the deployer needs in a cluster."""
+        kind = self.description.deployer
+        return kind.needs(
+            self.description.site(
+                cluster.user(kind.credentials),
+                self.world.git_access(self.description.identity),
+                rights=self.world.rights,
+                namespace=cluster.home,
+            )
+        )
+
+    def _marks(self) -> Iterator[str]:
+        if self.host.down:
+            yield "[down]"
+        if self.host.paused:
+            yield "[paused]"
+        if not self.cluster.is_reachable():
+            yield "[cut off]"
+
+    def _changed(self, key: ObjectKey) -> None:
+        is_pod = key.kind == "Pod" and key.namespace == self.needs.home
+        if self.in_pods and is_pod:
+            self.host.wake()
+        if self.needs.hears_of(key):
+            self.host.changed(key)
+        self.watcher.changed(key)
