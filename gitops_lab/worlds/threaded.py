@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Thread
 from typing import Any, ParamSpec, Self, TypeVar, cast
@@ -55,7 +54,7 @@ class LiveSandbox:
         progress: Progress = lambda line: None,
     ) -> None:
         self.setup, self.name, self._images, self._progress = setup, name, images, progress
-        self._running: Future[None] | None = None
+        self._running: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
         """Begin.
@@ -165,10 +164,7 @@ class LiveSandbox:
             ExceptionGroup: something in the world went wrong, and it has ended.
         """
         span = seconds + 60 * minutes + 3600 * hours
-        assert self._running is not None
-        wait([self._running], timeout=span / self.setup.pace / self.setup.speed)
-        if self._running.done():
-            self._running.result()  # raises what went wrong
+        self._wait_for(self._pass(span / self.setup.pace / self.setup.speed))
 
     def settle(self, *, horizon: float | None = None, limit: float = 3600) -> bool:
         """Let time pass until nothing has happened for a while; see `VirtualWorld.settle`."""
@@ -211,7 +207,14 @@ class LiveSandbox:
         self.clock, self.journal = world.clock, world.journal
         self.repository = world.open_repository()
         self.arms = {name: LiveSandboxArm(arm, self) for name, arm in world.arms.items()}
-        self._running = asyncio.run_coroutine_threadsafe(world.run(), self._loop)
+        self._running = asyncio.ensure_future(world.run())
+
+    async def _pass(self, seconds: float) -> None:
+        """Wait for so many seconds on the wall, as long as the world goes on."""
+        assert self._running is not None
+        await asyncio.wait([self._running], timeout=seconds)
+        if self._running.done():
+            self._running.result()  # raises what went wrong
 
     async def _end(self) -> None:
         if self.world is None:
@@ -219,7 +222,7 @@ class LiveSandbox:
         try:
             if self._running is not None:
                 self._running.cancel()
-                await asyncio.sleep(0)
+                await asyncio.wait([self._running])
             await self.world.shut_down()
         finally:
             if self.setup.backend != "simulated":
