@@ -132,13 +132,11 @@ class VirtualArm:
 
     def disconnect(self) -> None:
         """Cut the cluster off from outside: from people and pipelines, not from agents inside."""
-        self.arm.cluster.reachable = False
-        self.arm.journal.record("outage", "cluster", "cannot be reached from outside")
+        self.arm.disconnect()
 
     def reconnect(self) -> None:
         """Let the cluster be reached from outside again."""
-        self.arm.cluster.reachable = True
-        self.arm.journal.record("restored", "cluster", "can be reached from outside again")
+        self.arm.reconnect()
 
 
 class VirtualWorld:

@@ -15,6 +15,7 @@ from gitops_lab.frontends.flux.client.kinds import KINDS, kind_named
 from gitops_lab.frontends.flux.client.session import CommandFailed, Session, table
 from gitops_lab.model import ObjectKey, named
 from gitops_lab.sandbox import URL
+from gitops_lab.worlds.virtual import VirtualCluster
 from tests.conftest import artifact, config_map, deployment
 from tests.frontends.flux.world import FluxWorld, git_repository, kustomization, world
 
@@ -34,7 +35,9 @@ class Terminal:
     err: list[str] = field(default_factory=list)
 
     def session(self, namespace: str = NS, timeout: float = 300) -> Session:
-        registry = self.flux.arm.cluster.api.registry
+        cluster = self.flux.arm.cluster
+        assert isinstance(cluster, VirtualCluster)
+        registry = cluster.api.registry
         return Session(
             self.flux.kubectl,
             out=self.out.append,
