@@ -156,6 +156,10 @@ class WallClock:
         """The time that everybody else's clock shows, such as that of who checks a certificate."""
         return time.time()
 
+    def stopwatch(self) -> float:
+        """Seconds of real time since some instant, to measure how long something takes."""
+        return time.monotonic()
+
     def lead(self, seconds: float = 0.0) -> float:
         """How far this clock will be ahead of the wall after some seconds of the wall."""
         return self.now() - self.wall() + seconds * (self.speed - 1)

@@ -10,8 +10,7 @@ from typing import Any, Literal
 from kubesim import refusals
 from kubesim.api import Api, Options, bootstrap
 from kubesim.applications import Applications
-from kubesim.auth.authorization import Authorizer
-from kubesim.auth.roles import bootstrap_rbac
+from kubesim.auth import Authorizer, bootstrap_rbac, enforce_rights
 from kubesim.clock import EPOCH
 from kubesim.controllers import Controllers
 from kubesim.controllers.images import Catalogue
@@ -69,6 +68,7 @@ class Cluster:
         bootstrap_rbac(self.api)
         self.authorizer = Authorizer(self.api.store)
         """Decides who may do what; the verbs of this class may do everything."""
+        enforce_rights(self.api, self.authorizer)
         self.api.reviews.append(ValidatingAdmission(self.api))
         self.controllers = Controllers(
             self.api,
@@ -237,7 +237,7 @@ class Cluster:
         options = Options(propagation=propagation)
         self.api.delete(resource, name, namespace=place, options=options)
 
-    def on_change(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Have a listener get each change; what ends that. A listener must not write."""
         return self.api.store.subscribe(listener)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,10 +63,10 @@ class Served:
             sign=lambda request, seconds: self.authority.sign(
                 request, now=self.clock.wall(), seconds=seconds
             ),
-            stopwatch=time.monotonic,
+            stopwatch=self.clock.stopwatch,
         )
         self._task = self.clock.drive("cluster", self.cluster.step)
-        self.cluster.on_change(lambda event: self.clock.wake(self._task))
+        self.cluster.subscribe(lambda event: self.clock.wake(self._task))
         self.tokens = Tokens(self.authority.token_key, self.cluster.api.store, rng=rng)
         self._server = Server(
             self.cluster.api,

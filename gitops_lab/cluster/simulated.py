@@ -6,34 +6,32 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+import kubesim
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import Object, ObjectKey, copied, join_api_version
 from gitops_lab.ports import Clock, Credentials
-from kubesim.api import Api, Options, bootstrap
-from kubesim.applications import Applications
-from kubesim.auth import Attributes, Authorizer, User, bootstrap_rbac, enforce_rights
+from kubesim.api import Api, Options
+from kubesim.auth import Attributes, User
 from kubesim.auth.users import AUTHENTICATED, account_groups
-from kubesim.controllers import Controllers
-from kubesim.controllers.images import Catalogue
 from kubesim.controllers.signing import Sign
 from kubesim.resources import Resource
 from kubesim.store import Store
-from kubesim.validating import ValidatingAdmission
 
 
-class SimulatedCluster:
-    """A whole cluster in memory. Its `step` is driven by the clock, like everything else.
+class SimulatedCluster(kubesim.Cluster):
+    """A simulated cluster whose address outside can be cut off, and that reports object keys.
 
     Args:
         name: what people call it.
-        clock: tells the API server and the controllers the time.
+        clock: its time, for the API server and the controllers.
         random: draws uids, name suffixes and the kubelet's small variations.
         images: how container images behave; a catalogue of our own if None.
         nodes: how many nodes it has.
         store: where its objects are; it goes on with those that are there. A new one if None.
         certificate: of the authority that clients inside the cluster must trust, in PEM; empty
-            where nobody connects.
+            where no client connects.
         sign: has that authority sign certificates that are asked for and approved.
+        stopwatch: seconds of real time, where others wait while the controllers work.
     """
 
     def __init__(
@@ -42,71 +40,57 @@ class SimulatedCluster:
         *,
         clock: Clock,
         random: Random,
-        images: Catalogue | None = None,
+        images: kubesim.Catalogue | None = None,
         nodes: int = 1,
         store: Store | None = None,
         certificate: str = "",
         sign: Sign | None = None,
+        stopwatch: Callable[[], float] | None = None,
     ) -> None:
+        super().__init__(
+            now=clock.now,
+            rng=random,
+            images=images,
+            nodes=nodes,
+            store=store,
+            certificate=certificate,
+            sign=sign,
+            stopwatch=stopwatch,
+        )
         self.name = name
         self.reachable = True
         """Whether the address outside the cluster answers; the one inside always does."""
-        self._listeners: list[Callable[[ObjectKey], None]] = []
-        self.api = Api(now=clock.now, rng=random, store=store)
-        bootstrap(self.api)
-        bootstrap_rbac(self.api)
-        self.authorizer = Authorizer(self.api.store)
-        """Decides who may do what, in-process and over HTTPS."""
-        enforce_rights(self.api, self.authorizer)
-        self.api.reviews.append(ValidatingAdmission(self.api))
-        self.controllers = Controllers(
-            self.api, images=images, rng=random, nodes=nodes, certificate=certificate, sign=sign
-        )
-        self.applications = Applications(self.api, self.controllers.kubelet, now=clock.now)
-        """What runs in its pods."""
-        self.controllers.step(clock.now())  # nodes join before anybody asks for a pod
-        self.api.store.subscribe(lambda event: self._tell(ObjectKey.of(event.object)))
-
-    def step(self, now: float) -> float | None:
-        """Let every controller and node do what is due; when the next thing is due."""
-        return self.controllers.step(now)
-
-    @property
-    def troubles(self) -> list[str]:
-        """What its controllers fail at now, one sentence for each object."""
-        return self.controllers.troubles
+        self._node_listeners: list[Callable[[ObjectKey], None]] = []
 
     def disconnect_node(self, name: str) -> None:
-        """Cut a node off from the rest of the cluster, as a drawn cable does.
-
-        What runs there runs on, but nobody reaches it. After a while the node is taken for lost,
-        and later its pods are given up (see `controllers.nodelifecycle`).
+        """Cut a node off from the rest of the cluster, as a pulled cable does.
 
         Raises:
             ApiError: 404: there is no such node.
         """
-        self.controllers.disconnect_node(name)
-        self._tell(ObjectKey("", "Node", "", name))
+        super().disconnect_node(name)
+        self._report_node(name)
 
     def reconnect_node(self, name: str) -> None:
         """End that; a node that is not cut off is no error."""
-        self.controllers.reconnect_node(name)
-        self._tell(ObjectKey("", "Node", "", name))
+        super().reconnect_node(name)
+        self._report_node(name)
 
     def connect(self, credentials: Credentials) -> SimulatedConnection:
         """The Cluster port, for the holder of these credentials."""
         return SimulatedConnection(self, credentials)
 
     def on_change(self, listener: Callable[[ObjectKey], None]) -> None:
-        """Tell a listener the key of each object that is created, changed or deleted.
+        """Have a listener get the key of each object that is created, changed or deleted.
 
         Also that of a node that is cut off, or no longer.
         """
-        self._listeners.append(listener)
+        self.subscribe(lambda event: listener(ObjectKey.of(event.object)))
+        self._node_listeners.append(listener)
 
-    def _tell(self, key: ObjectKey) -> None:
-        for listener in self._listeners:
-            listener(key)
+    def _report_node(self, name: str) -> None:
+        for listener in self._node_listeners:
+            listener(ObjectKey("", "Node", "", name))
 
 
 class SimulatedConnection:

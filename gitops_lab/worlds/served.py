@@ -62,6 +62,7 @@ class ServedCluster:
             sign=lambda request, seconds: self.authority.sign(
                 request, now=clock.wall(), seconds=seconds
             ),
+            stopwatch=clock.stopwatch,
         )
         api = self.simulated.api
         self.tokens = Tokens(self.authority.token_key, api.store, rng=random)

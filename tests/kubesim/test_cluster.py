@@ -28,7 +28,7 @@ def test_objects_that_go_in_and_out_are_copies() -> None:
 def test_the_verbs_do_what_their_names_say() -> None:
     cluster = Cluster()
     seen: list[str] = []
-    cluster.on_change(lambda event: seen.append(event.type))
+    cluster.subscribe(lambda event: seen.append(event.type))
     cluster.apply({**MAP, "data": {"a": "1"}})
     cluster.patch("v1", "ConfigMap", "m", {"data": {"b": "2"}})
     found = cluster.get("v1", "ConfigMap", "m")
