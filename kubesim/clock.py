@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from kubesim.collection import brief_collections
 from kubesim.errors import UsageError
 
 RETRY_BASE, RETRY_MAX = 0.5, 60.0
@@ -193,11 +194,12 @@ class WallClock:
     async def run(self) -> None:
         """Run everything when it is due, until this is cancelled; steps that run apart may end."""
         try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                for task in self._tasks:
-                    group.create_task(self._keep(task))
-                await asyncio.Event().wait()
+            with brief_collections(self.stopwatch):
+                async with asyncio.TaskGroup() as group:
+                    self._group = group
+                    for task in self._tasks:
+                        group.create_task(self._keep(task))
+                    await asyncio.Event().wait()
         finally:
             self._group = None
             for task in self._tasks:

@@ -68,9 +68,9 @@ class Services(Controller):
         return [
             (pod, _ports(service, pod))
             for pod in self.api.store.list("", "pods", namespace)
-            if _selects(service, _labels(pod))
+            if (pod.get("status") or {}).get("podIP")
+            and _selects(service, _labels(pod))
             and not is_over(pod)
-            and (pod.get("status") or {}).get("podIP")
         ]
 
 

@@ -11,7 +11,7 @@ import heapq
 import itertools
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from kubesim.api import Api
@@ -110,6 +110,7 @@ class Loop:
         self._held: dict[Work, tuple[float, float]] = {}
         self._troubles: dict[Work, str] = {}
         self._is_busy = False
+        self._turns: Iterator[Work] | None = None
         for group, plural in dict.fromkeys((r.group, r.plural) for r in api.registry.all()):
             for event in existing(api.store, group, plural):
                 self._see(event)
@@ -128,9 +129,8 @@ class Loop:
             if self._due.get((place, item)) == due:
                 del self._due[place, item]
                 self._enqueue(place, item)
-        if self._is_busy:
-            self._work(now)
-            if self._is_busy:
+        if self._is_busy or self._turns is not None:
+            if not self._work(now):
                 return now
             self._calm(now)
         while heap and self._due.get(heap[0][2:]) != heap[0][0]:
@@ -176,20 +176,27 @@ class Loop:
             ]
         return places
 
-    def _work(self, now: float) -> None:
+    def _work(self, now: float) -> bool:
+        """Reconcile what is queued; whether it is all done."""
         began = self._stopwatch() if self._stopwatch else 0.0
+        while self._is_busy or self._turns is not None:
+            if self._turns is None:
+                self._turns = self._rounds()
+            for place, item in self._turns:
+                self._take(place, item, now)
+                if self._stopwatch and self._stopwatch() - began > SLICE:
+                    return False
+            self._turns = None
+        return True
+
+    def _rounds(self) -> Iterator[Work]:
+        """Each controller's queue in turn, until all are empty; it may be left and gone on with."""
         while self._is_busy:
             self._is_busy = False
             for place in range(len(self.controllers)):
                 batch, self._queues[place] = self._queues[place], {}
-                while batch:
-                    item = next(iter(batch))
-                    del batch[item]
-                    self._take(place, item, now)
-                    if self._stopwatch and self._stopwatch() - began > SLICE:
-                        self._queues[place] = {**batch, **self._queues[place]}
-                        self._is_busy = any(self._queues)
-                        return
+                for item in batch:
+                    yield place, item
 
     def _take(self, place: int, item: Item, now: float) -> None:
         """Reconcile an object unless that happens too often."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from math import floor, log2
 from typing import Any
@@ -22,8 +23,9 @@ from kubesim.model import Object
 SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' alphabet for generated names: no vowels and no look-alikes, so no rude words."""
 
-BURST = 500
-"""How many pods a controller creates or deletes in one go at most."""
+BURST = 100
+"""How many pods a controller creates or deletes in one reconcile at most. (500 in the real one,
+which keeps no other part of the cluster waiting meanwhile.)"""
 
 BEGINNING = "1970-01-01T00:00:00Z"
 """The time of what does not say its time."""
@@ -82,6 +84,57 @@ def next_available(pods: Iterable[Object], min_ready_seconds: int, now: float) -
     """The next instant at which one of the pods becomes available by mere waiting."""
     instants = [available_at(pod, min_ready_seconds) for pod in pods]
     return min((at for at in instants if at is not None and at > now), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What a workload's controller wants to know of one pod, worked out once.
+
+    Args:
+        pod: the object that it was worked out from.
+        is_active: it has not ended and is not being deleted.
+        is_terminating: it is being deleted and has not ended.
+        is_ready: its Ready condition holds.
+        ready_since: from when, in seconds since the Unix epoch; None if it is not ready.
+    """
+
+    pod: Object
+    is_active: bool
+    is_terminating: bool
+    is_ready: bool
+    ready_since: float | None
+
+    @classmethod
+    def of(cls, pod: Object) -> Replica:
+        """What a pod is like."""
+        ready = condition(pod.get("status"), "Ready")
+        holds = ready is not None and ready.get("status") == "True"
+        since = available_at(pod, 1) if holds else None
+        return cls(
+            pod, is_active(pod), is_terminating(pod), holds, None if since is None else since - 1
+        )
+
+
+class Replicas:
+    """Looks at pods and remembers what they are like: most have not changed since the last look."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Replica] = {}
+
+    def look(self, pods: Iterable[Object]) -> list[Replica]:
+        """What pods are like."""
+        found, known = [], self._known
+        for pod in pods:
+            uid = pod["metadata"]["uid"]
+            replica = known.get(uid)
+            if replica is None or replica.pod is not pod:
+                replica = known[uid] = Replica.of(pod)
+            found.append(replica)
+        return found
+
+    def forget(self, uid: str) -> None:
+        """A pod is gone."""
+        self._known.pop(uid, None)
 
 
 def earliest(*instants: float | None) -> float | None:

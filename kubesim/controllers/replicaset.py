@@ -21,13 +21,11 @@ from kubesim.controllers.ownership import (
 from kubesim.controllers.pods import (
     BURST,
     PodControl,
+    Replica,
+    Replicas,
     first_to_go,
     from_template,
     is_active,
-    is_available,
-    is_ready,
-    is_terminating,
-    next_available,
     slow_start,
 )
 from kubesim.controllers.status import condition, counters, write_status
@@ -49,11 +47,14 @@ class ReplicaSets(Controller):
         self._owned = indexes.by_controller("", "pods")
         self._siblings = indexes.by_controller("apps", "replicasets")
         self._control = PodControl(api, self.name)
+        self._replicas = Replicas()
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The ReplicaSet itself, or the one that owns a pod."""
         if event.key[1] == "replicasets":
             return (event.key[2:],)
+        if event.type == "DELETED":
+            self._replicas.forget(event.object["metadata"]["uid"])
         return controllers_of(event, "ReplicaSet", self._resource, self.api)
 
     def reconcile(self, namespace: str, name: str, now: float) -> float | None:
@@ -63,19 +64,22 @@ class ReplicaSets(Controller):
             return None
         pods = claim(self.api, replica_set, self._pods, self._owned)
         refusal = None
+        replicas = self._replicas.look(pods)
         if not is_being_deleted(replica_set):
             try:
-                refusal = self._scale(replica_set, [pod for pod in pods if is_active(pod)], now)
+                refusal = self._scale(replica_set, [r.pod for r in replicas if r.is_active], now)
             except ApiError as error:
                 refusal = error
-            pods = self._owned.get(replica_set["metadata"]["uid"])
-        active = [pod for pod in pods if is_active(pod)]
-        terminating = sum(is_terminating(pod) for pod in pods)
+            replicas = self._replicas.look(self._owned.get(replica_set["metadata"]["uid"]))
+        active = [each for each in replicas if each.is_active]
+        terminating = sum(each.is_terminating for each in replicas)
         status = self._status(replica_set, active, terminating, refusal, now)
         write_status(self.api, self._resource, replica_set, status)
         if refusal is not None:
             raise refusal
-        return next_available(active, replica_set["spec"].get("minReadySeconds", 0), now)
+        wait = replica_set["spec"].get("minReadySeconds", 0)
+        since = (each.ready_since for each in active if wait and each.ready_since is not None)
+        return min((at + wait for at in since if at + wait > now), default=None)
 
     def _scale(self, replica_set: Object, active: list[Object], now: float) -> ApiError | None:
         spec = replica_set["spec"]
@@ -106,23 +110,25 @@ class ReplicaSets(Controller):
     def _status(
         self,
         replica_set: Object,
-        active: list[Object],
+        active: list[Replica],
         terminating: int,
         refusal: ApiError | None,
         now: float,
     ) -> dict[str, Any]:
         spec, old = replica_set["spec"], replica_set.get("status") or {}
         labels = (spec["template"].get("metadata", {}).get("labels") or {}).items()
-        ready = [pod for pod in active if is_ready(pod)]
+        ready = [each for each in active if each.is_ready]
         wait = spec.get("minReadySeconds", 0)
         status: dict[str, Any] = {
             "replicas": len(active),
             **counters(
                 fullyLabeledReplicas=sum(
-                    labels <= (pod["metadata"].get("labels") or {}).items() for pod in active
+                    labels <= (each.pod["metadata"].get("labels") or {}).items() for each in active
                 ),
                 readyReplicas=len(ready),
-                availableReplicas=sum(is_available(pod, wait, now) for pod in ready),
+                availableReplicas=sum(
+                    not wait or (each.ready_since or 0) + wait <= now for each in ready
+                ),
             ),
             "terminatingReplicas": terminating,
             "observedGeneration": replica_set["metadata"]["generation"],

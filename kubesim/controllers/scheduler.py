@@ -55,6 +55,7 @@ class Scheduler(Controller):
         self._by_node = indexes.pods_by_node()
         self._binding = VolumeBinding(api, indexes, manager=MANAGER)
         self._unschedulable: dict[Item, None] = {}
+        self._totals: dict[str, tuple[list[Object], dict[str, Decimal]]] = {}
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The pod if it needs a node, or its claim changes; all that found none, if there is news.
@@ -116,8 +117,13 @@ class Scheduler(Controller):
             self._report(pod, _message(len(nodes), obstacle, reasons, hopeless), now)
 
     def _used(self, node: Object) -> dict[str, Decimal]:
-        pods = self._by_node.get(node["metadata"]["name"])
-        return total(pod for pod in pods if not is_over(pod))
+        """What the pods of a node ask for; remembered until one of them changes."""
+        name = node["metadata"]["name"]
+        pods = self._by_node.get(name)
+        known = self._totals.get(name)
+        if known is None or known[0] != pods:  # unchanged pods are the same objects: quickly told
+            known = self._totals[name] = pods, total(pod for pod in pods if not is_over(pod))
+        return known[1]
 
     def _bind(self, pod: Object, node: str, now: float) -> None:
         metadata = pod["metadata"]
