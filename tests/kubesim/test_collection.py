@@ -10,7 +10,7 @@ from kubesim.collection import LONGEST, brief_collections
 
 def test_what_a_long_collection_leaves_is_not_looked_at_again() -> None:
     ticks = itertools.count(0, 2 * LONGEST)  # each collection takes too long
-    kept = [{"list": []} for _ in range(1000)]
+    kept: list[dict[str, list[int]]] = [{"list": []} for _ in range(1000)]
     before = gc.get_freeze_count()
     with brief_collections(lambda: next(ticks)):
         gc.collect(1)
