@@ -113,6 +113,10 @@ class Change:
         desired: the desired object; None if Git does not have it.
         live: the live object; None if the cluster does not have it.
         fields: paths of the fields that differ, such as `spec.replicas`.
+        extra: fields that are live and that Git does not declare, with who added each.
+        phase: the sync phase of a hook; empty for an ordinary object.
+        checked: whether the cluster has accepted it in a dry run; not possible for what lives in a
+            namespace, or is of a kind, that this sync creates.
     """
 
     key: ObjectKey
@@ -121,6 +125,9 @@ class Change:
     desired: Object | None = None
     live: Object | None = None
     fields: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    phase: str = ""
+    checked: bool = True
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from random import Random
 from typing import ClassVar
 
 from gitops_lab.deployers.policy import Policy
-from gitops_lab.engine.plan import OWNER_LABEL, stamped
+from gitops_lab.engine.desired import owner_of, stamped
 from gitops_lab.engine.render import render
 from gitops_lab.journal import ActorJournal
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
@@ -173,7 +173,7 @@ class Deployer(ABC):
         self.applied = ""
         """The revision that it applied in full last, such as `main@sha1:<hash>`; empty if none."""
         self.next_look = float("inf")
-        """When it looks at Git next unasked; `step` by a person brings this forward."""
+        """When it looks at Git next unasked."""
 
     @classmethod
     @abstractmethod
@@ -190,6 +190,11 @@ class Deployer(ABC):
         Returns:
             When to be called again; infinity or None to sleep until the next event.
         """
+
+    def hurry(self, now: float) -> None:
+        """A person asks for the next piece of work now: do not wait for the end of an interval."""
+        if self.policy.interval is not None:
+            self.next_look = min(self.next_look, now)
 
     def notify(self, revision: Revision) -> bool:
         """A branch moved in Git; whether this deployer takes notice, and wants to step now."""
@@ -229,9 +234,13 @@ class Deployer(ABC):
             RenderError: the files are not a set of Kubernetes objects.
         """
         return render(
-            artifact, namespace=self.policy.namespace, is_namespaced=cluster.is_namespaced
+            artifact,
+            self.policy.path,
+            namespace=self.policy.namespace,
+            is_namespaced=cluster.is_namespaced,
+            release=self.name,
         )
 
     def owns(self, live: Object) -> bool:
         """Whether a live object bears this deployer's mark."""
-        return (live["metadata"].get("labels") or {}).get(OWNER_LABEL) == self.name
+        return owner_of(live) == self.name

@@ -5,14 +5,17 @@ Read it beside `push.py`: the same headings in the same order, so that only diff
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gitops_lab.deployers.deployer import Needs, Site
 from gitops_lab.deployers.set_up import granted
-from gitops_lab.deployers.stages import Memory, Staged
+from gitops_lab.deployers.stages import Applied, Fetched, Memory, Run, Staged, fetched_note, success
 from gitops_lab.deployers.workload import NAMESPACE, agent
 from gitops_lab.engine.health import survey
 from gitops_lab.engine.inventory import dump, load
+from gitops_lab.engine.sync import Outcome
 from gitops_lab.errors import ApiError, ClusterUnreachable, LabError, NoCommits
-from gitops_lab.model import HealthStatus, ObjectKey, Revision, SyncStatus, named
+from gitops_lab.model import Artifact, HealthStatus, ObjectKey, Revision, SyncStatus, named
 from gitops_lab.ports import Credentials
 
 
@@ -27,12 +30,28 @@ class PullDeployer(Staged):
             self.next_look = float("-inf")
         return self.policy.on_event
 
-    def due(self, now: float) -> Revision | None:
-        """The branch's newest revision; None if it is not yet time to look."""
-        if now >= self.next_look:
-            self.next_look = self.policy.next_look(now, self.random)
-            return self.source.head()
-        return None
+    def trigger(self, now: float) -> Run | None:
+        """A look at the branch, if it is time; a run that only waits for health makes way."""
+        if now < self.next_look or self.is_busy:
+            return None
+        self.next_look = self.policy.next_look(now, self.random)
+        self.runs = ()
+        revision = self.source.head()
+        if self.artifact is not None and self.artifact.revision == revision:
+            return Run(revision, now, Fetched(self.artifact))
+        why = "the branch moved" if self.artifact else "the first look of this agent"
+        self.journal.record("triggered", revision, why)
+        return Run(revision, now + self.policy.next_start(self.random))
+
+    def next_step(self, now: float) -> float:
+        """When the next stage of a run, or the next look, is due."""
+        look = float("inf") if self.is_busy else self.next_look
+        return min(look, *(run.at for run in self.runs), float("inf"))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run has not applied its revision yet."""
+        return any(not isinstance(run.state, Applied) for run in self.runs)
 
     # -- Credentials: a ServiceAccount's, inside the cluster ------------------------------------
 
@@ -67,84 +86,74 @@ class PullDeployer(Staged):
 
     # -- Step: fetch; sync if the revision moved, or if live drifted and the policy self-heals --
 
-    def begin(self, now: float) -> float | None:
-        """Look where the branch is, if it is time."""
-        revision = self.due(now)
-        if revision is None:
-            return self.next_look
-        self.revision = revision
-        if self.artifact is not None and self.artifact.revision == self.revision:
-            return self.deploy(now)
-        self.journal.record("triggered", self.revision, "the branch moved")
-        self.stage = self.fetch
-        return now + self.policy.start
+    artifact: Artifact | None = None
 
-    def fetch(self, now: float) -> float | None:
+    def fetch(self, run: Run, now: float) -> Run | None:
         """Fetch the revision that the branch was at."""
-        assert self.revision is not None
-        self.artifact = self.source.fetch(self.revision)
-        self.journal.record("fetched", self.revision)
-        self.stage = self.deploy
-        return now + self.policy.fetch
+        self.artifact = self.source.fetch(run.revision)
+        self.journal.record("fetched", run.revision, fetched_note(self.artifact))
+        return replace(run, at=now + self.policy.fetch, state=Fetched(self.artifact))
 
-    def deploy(self, now: float) -> float | None:
+    def deploy(self, run: Run, artifact: Artifact, now: float) -> Run | None:
         """Render, plan and, if the policy lets it, apply."""
-        outcome = self.run_sync()
+        outcome = self.run_sync(artifact)
+        self.failures = 0
         if outcome.waiting:
             self.next_look = min(self.next_look, now + self.policy.poll)
-            return self.rest(now)
+            return None
         if outcome.acted and outcome.done.writes:
             self.deadline = now + self.policy.timeout
-        return self.rollout(now)
+        return self.rollout(run, outcome, now)
 
-    def rollout(self, now: float) -> float | None:
+    deadline = float("-inf")
+    """Until when the newest changes may take to become healthy."""
+
+    def rollout(self, run: Run, outcome: Outcome, now: float) -> Run | None:
         """Watch health until it settles or it is time to look at Git again."""
-        assert self.outcome is not None
-        if now >= self.next_look:
-            return self.begin(now)
-        self.note_health(survey(self.cluster, self.outcome.desired))
+        self.note_health(survey(self.cluster, outcome.desired))
         if self.health.status is HealthStatus.PROGRESSING and now < self.deadline:
-            self.stage = self.rollout
-            return min(now + self.policy.poll, self.next_look)
+            return replace(run, at=now + self.policy.poll, state=Applied(outcome))
         if self.sync_status is not SyncStatus.SYNCED:
-            self.report("failure", f"out of sync: {len(self.outcome.plan.writes)} objects differ")
+            why = f"out of sync: {len(outcome.plan.writes)} objects differ"
+            self.report(run.revision, "failure", why)
         elif self.health.is_healthy:
-            self.report("success", "applied and healthy")
+            self.report(run.revision, "success", success(outcome))
         else:
-            self.report("failure", self.health.message)
-        return self.rest(now)
+            self.report(run.revision, "failure", self.health.message)
+        return None
 
-    def fail(self, error: LabError, now: float) -> float | None:
+    failures = 0
+
+    def fail(self, run: Run | None, error: LabError, now: float) -> Run | None:
         """A stage failed; the next look tries again, or an earlier retry."""
-        if isinstance(error, NoCommits) and self.revision is None:
-            self.report("waiting", error.what)
+        revision = run.revision if run else None
+        is_empty = isinstance(error, NoCommits) and self.artifact is None
+        if is_empty:
+            self.report(revision, "waiting", error.what)
         else:
-            self.report("failure", str(error))
-        if self.policy.retry is not None:
-            self.next_look = min(self.next_look, now + self.policy.retry)
-        return self.rest(now)
-
-    def rest(self, now: float) -> float | None:
-        """Until the next look."""
-        self.stage = self.begin
-        return self.next_look
+            self.report(revision, "failure", str(error))
+        self.failures += 1
+        wait = self.policy.next_retry(self.failures, self.random)
+        if wait is not None:
+            self.next_look = min(self.next_look, now + wait)
+        return None
 
     # -- Report: readiness in the cluster, commit status in the journal -------------------------
 
     reported: tuple[str, str, str] = ("", "", "")
 
-    def report(self, state: str, why: str) -> None:
-        """Tell whoever looks: whether it is ready, in the cluster, and the commit's status."""
-        news = (str(self.revision or ""), state, why)
+    def report(self, revision: Revision | None, state: str, why: str) -> None:
+        """Say whether it is ready, in the cluster, and what became of the commit."""
+        news = (str(revision or ""), state, why)
         if news == self.reported:
             return
         self.reported = news
-        self.journal.record("reported", self.revision or "", why, state=state)
+        self.journal.record("reported", revision or "", why, state=state)
         ready = "True" if state == "success" else "False"
         try:
             self.store("status", {"ready": ready, "message": why, "revision": news[0]})
         except (ApiError, ClusterUnreachable):
-            self.reported = ("", "", "")  # could not be told in the cluster: tell it again
+            self.reported = ("", "", "")  # it is not in the cluster yet: say it again
 
     def store(self, what: str, data: dict[str, str]) -> None:
         """Write one of the agent's own ConfigMaps."""

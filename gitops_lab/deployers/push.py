@@ -5,13 +5,16 @@ Read it beside `pull.py`: the same headings in the same order, so that only diff
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gitops_lab.deployers.deployer import Needs, Site
 from gitops_lab.deployers.set_up import granted
-from gitops_lab.deployers.stages import Memory, Staged
+from gitops_lab.deployers.stages import Applied, Fetched, Memory, Run, Staged, fetched_note, success
 from gitops_lab.engine.health import survey
 from gitops_lab.engine.inventory import dump, load
+from gitops_lab.engine.sync import Outcome
 from gitops_lab.errors import LabError, SyncError
-from gitops_lab.model import HealthStatus, Revision
+from gitops_lab.model import Artifact, HealthStatus, Revision
 from gitops_lab.ports import Credentials
 
 
@@ -28,16 +31,30 @@ class PushDeployer(Staged):
             self.queue = (*self.queue, revision)
         return self.policy.on_event
 
-    def due(self, now: float) -> Revision | None:
-        """The revision that the next pipeline is for; None if none is to run now."""
+    def trigger(self, now: float) -> Run | None:
+        """The next pipeline of the queue or of the schedule, when a runner takes it."""
+        if self.runs and self.policy.concurrency == "queue":
+            return None
         if self.queue:
             revision, *later = self.queue
             self.queue = tuple(later)
-            return revision
-        if now >= self.next_look:
+        elif now >= self.next_look:
             self.next_look = self.policy.next_look(now, self.random)
-            return self.source.head()
-        return None
+            revision = self.source.head()
+        else:
+            return None
+        if self.runs and self.policy.concurrency == "cancel":
+            self.journal.record("cancelled", self.runs[-1].revision, "a newer pipeline starts")
+            self.runs = ()
+        self.journal.record("triggered", revision, "a pipeline starts")
+        return Run(revision, now + self.policy.next_start(self.random))
+
+    def next_step(self, now: float) -> float:
+        """When the next stage of a pipeline, or the next pipeline, is due."""
+        begin = now if self.queue else self.next_look
+        if self.runs and self.policy.concurrency == "queue":
+            begin = float("inf")
+        return min(begin, *(run.at for run in self.runs), float("inf"))
 
     # -- Credentials: held by CI, outside the cluster -------------------------------------------
 
@@ -62,63 +79,43 @@ class PushDeployer(Staged):
 
     # -- Step: run the pipeline's next stage ----------------------------------------------------
 
-    def begin(self, now: float) -> float | None:
-        """Have a runner take the next pipeline, if one is due."""
-        revision = self.due(now)
-        if revision is None:
-            return self.next_look
-        self.revision = revision
-        self.journal.record("triggered", self.revision, "a pipeline starts")
-        self.stage = self.fetch
-        return now + self.policy.start
-
-    def fetch(self, now: float) -> float | None:
+    def fetch(self, run: Run, now: float) -> Run | None:
         """Check out the pipeline's own revision, even if the branch is further by now."""
-        assert self.revision is not None
-        self.artifact = self.source.fetch(self.revision)
-        self.journal.record("fetched", self.revision)
-        self.stage, self.deadline = self.deploy, now + self.policy.timeout
-        return now + self.policy.fetch
+        artifact = self.source.fetch(run.revision)
+        self.journal.record("fetched", run.revision, fetched_note(artifact))
+        deadline = now + self.policy.timeout
+        return replace(run, at=now + self.policy.fetch, state=Fetched(artifact), deadline=deadline)
 
-    def deploy(self, now: float) -> float | None:
+    def deploy(self, run: Run, artifact: Artifact, now: float) -> Run | None:
         """Render, plan and apply."""
-        outcome = self.run_sync()
-        if outcome.waiting and now >= self.deadline:
+        outcome = self.run_sync(artifact)
+        if outcome.waiting and now >= run.deadline:
             raise SyncError(outcome.waiting)
         if outcome.waiting:
-            return now + self.policy.poll
-        self.stage, self.deadline = self.rollout, now + self.policy.timeout
-        return self.rollout(now)
+            return replace(run, at=now + self.policy.poll)
+        return self.rollout(replace(run, deadline=now + self.policy.timeout), outcome, now)
 
-    def rollout(self, now: float) -> float | None:
+    def rollout(self, run: Run, outcome: Outcome, now: float) -> Run | None:
         """Wait for health, as `kubectl rollout status` does, and then look away."""
-        assert self.outcome is not None
-        self.note_health(survey(self.cluster, self.outcome.desired))
+        self.note_health(survey(self.cluster, outcome.desired))
         if self.health.is_healthy:
-            self.report("success", "applied and healthy")
-        elif self.health.status is HealthStatus.DEGRADED or now >= self.deadline:
-            self.report("failure", self.health.message)
+            self.report(run.revision, "success", success(outcome))
+        elif self.health.status is HealthStatus.DEGRADED or now >= run.deadline:
+            self.report(run.revision, "failure", self.health.message)
         else:
-            return now + self.policy.poll
-        return self.rest(now)
+            return replace(run, at=now + self.policy.poll, state=Applied(outcome))
+        return None
 
-    def fail(self, error: LabError, now: float) -> float | None:
+    def fail(self, run: Run | None, error: LabError, now: float) -> Run | None:
         """A stage failed, so the pipeline did; a retry is a new pipeline for the same revision."""
-        self.report("failure", str(error))
-        if self.policy.retry is not None and self.revision is not None:
-            self.queue, self.stage = (self.revision, *self.queue), self.begin
-            return now + self.policy.retry
-        return self.rest(now)
-
-    def rest(self, now: float) -> float | None:
-        """Until the next pipeline."""
-        self.stage = self.begin
-        return now if self.queue else self.next_look
+        failures = run.failures + 1 if run else 1
+        self.report(run.revision if run else None, "failure", str(error))
+        wait = self.policy.next_retry(failures, self.random)
+        return Run(run.revision, now + wait, failures=failures) if run and wait else None
 
     # -- Report: exit code and commit status, in the journal ------------------------------------
 
-    def report(self, state: str, why: str) -> None:
-        """Tell the person who merged, at once: the pipeline's exit code is the commit's status."""
+    def report(self, revision: Revision | None, state: str, why: str) -> None:
+        """Answer the person who merged, at once: the exit code is the commit's status."""
         code = 0 if state == "success" else 1
-        subject = self.revision or ""
-        self.journal.record("reported", subject, why, state=state, exit_code=code)
+        self.journal.record("reported", revision or "", why, state=state, exit_code=code)

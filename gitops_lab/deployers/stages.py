@@ -1,19 +1,30 @@
-"""What the push and the pull deployer do alike: runs of several stages, and their journal."""
+"""What the push and the pull deployer do alike: runs of three stages, and their journal.
+
+A run goes through fetch → deploy → rollout. What a stage needs is in the state that the stage
+before has left.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitops_lab.deployers.deployer import Context, Deployer
+from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.engine.inventory import Inventory
-from gitops_lab.engine.sync import NOTHING, Outcome, sync
+from gitops_lab.engine.sync import (
+    NOTHING,
+    Outcome,
+    carry_out,
+    compare,
+    compared,
+    journal_decisions,
+)
 from gitops_lab.errors import LabError, SyncError
-from gitops_lab.model import Artifact, Health, HealthStatus, Revision, SyncStatus
+from gitops_lab.model import Artifact, Health, HealthStatus, ObjectKey, Revision, SyncStatus
 
-Stage = Callable[[float], float | None]
-"""One bounded piece of work at `now`; answers when to go on, in seconds since the Unix epoch."""
+SHOWN = 3
+"""Extra fields that a report names; it counts the others."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,44 @@ class Memory:
     inventory: Inventory = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Triggered:
+    """A run that has to fetch its revision."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A run that has to deploy what it fetched."""
+
+    artifact: Artifact
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A run that waits until what it applied is healthy."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a deployer.
+
+    Args:
+        revision: what it deploys.
+        at: when its next stage is due, in seconds since the Unix epoch.
+        state: what its stages have left so far.
+        deadline: until when the stage may wait for something.
+        failures: how many runs for this revision have failed before.
+    """
+
+    revision: Revision
+    at: float
+    state: Triggered | Fetched | Applied = Triggered()
+    deadline: float = float("inf")
+    failures: int = 0
+
+
 class Staged(Deployer):
     """A deployer that brings one source to one cluster, stage by stage.
 
@@ -38,16 +87,22 @@ class Staged(Deployer):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.stage: Stage = self.begin
+        self.runs: tuple[Run, ...] = ()
         self.next_look = float("inf") if self.policy.interval is None else float("-inf")
-        self.deadline = float("-inf")
-        self.revision: Revision | None = None
-        self.artifact: Artifact | None = None
         self.outcome: Outcome | None = None
         self.sync_status = SyncStatus.UNKNOWN
         self.health = Health(HealthStatus.UNKNOWN, "not looked yet")
+        self.is_suspended = False
 
     # What push.py and pull.py fill in, each in its own way and in this order.
+
+    @abstractmethod
+    def trigger(self, now: float) -> Run | None:
+        """The next run, if one is due."""
+
+    @abstractmethod
+    def next_step(self, now: float) -> float:
+        """When the next stage of a run, or the next run, is due."""
 
     @abstractmethod
     def recall(self) -> Memory:
@@ -58,21 +113,72 @@ class Staged(Deployer):
         """Keep it until the next run."""
 
     @abstractmethod
-    def begin(self, now: float) -> float | None:
-        """The first stage of a run, if one is due."""
+    def fetch(self, run: Run, now: float) -> Run | None:
+        """The first stage."""
 
     @abstractmethod
-    def fail(self, error: LabError, now: float) -> float | None:
-        """End a run that went wrong."""
+    def deploy(self, run: Run, artifact: Artifact, now: float) -> Run | None:
+        """The second stage."""
+
+    @abstractmethod
+    def rollout(self, run: Run, outcome: Outcome, now: float) -> Run | None:
+        """The third stage."""
+
+    @abstractmethod
+    def fail(self, run: Run | None, error: LabError, now: float) -> Run | None:
+        """What comes after a run that went wrong; None if it could not even be triggered."""
+
+    @abstractmethod
+    def report(self, revision: Revision | None, state: str, why: str) -> None:
+        """Say how a run ended, where this deployer says it."""
 
     # What both do alike.
 
     def step(self, now: float) -> float | None:
-        """Run the stage that is next; a stage that raises an error ends the run."""
+        """Begin the run that is due; otherwise, take each run through its next stage."""
+        if self.note_suspended():
+            return None
+        run = self.triggered(now)
+        if run is None or not isinstance(run.state, Triggered):
+            due = [run for run in self.runs if run.at <= now]
+            for run in due:
+                following = self.advance(run, now)
+                others = [other for other in self.runs if other is not run]
+                self.runs = (*others, following) if following else tuple(others)
+        return self.next_step(now)
+
+    def triggered(self, now: float) -> Run | None:
+        """Begin the run that is due, if one is; None if none is."""
         try:
-            return self.stage(now)
+            run = self.trigger(now)
         except LabError as error:
-            return self.fail(error, now)
+            run = self.fail(None, error, now)
+        if run is not None:
+            self.runs = (*self.runs, run)
+        return run
+
+    def advance(self, run: Run, now: float) -> Run | None:
+        """Take a run through its next stage: the run as it goes on, None if it is over."""
+        try:
+            match run.state:
+                case Triggered():
+                    return self.fetch(run, now)
+                case Fetched(artifact):
+                    if missing := self.missing_dependency(run.revision):
+                        self.report(run.revision, "waiting", missing)
+                        return replace(run, at=now + self.policy.poll)
+                    return self.deploy(run, artifact, now)
+                case Applied(outcome):
+                    return self.rollout(run, outcome, now)
+        except LabError as error:
+            return self.fail(run, error, now)
+
+    def hurry(self, now: float) -> None:
+        """A person asks for the next piece of work now: a run that goes on, else a look at Git."""
+        if self.runs:
+            self.runs = tuple(replace(run, at=min(run.at, now)) for run in self.runs)
+        else:
+            super().hurry(now)
 
     @property
     def settled(self) -> bool:
@@ -82,30 +188,30 @@ class Staged(Deployer):
     @property
     def is_at_work(self) -> bool:  # type: ignore[override]
         """Whether a run has begun and not ended."""
-        return self.stage != self.begin
+        return bool(self.runs)
 
-    def run_sync(self) -> Outcome:
-        """Sync the fetched revision: write if it moved, or if the policy heals whatever drifted.
+    def run_sync(self, artifact: Artifact) -> Outcome:
+        """Compare, and carry out if the revision moved or the policy undoes drift.
 
         Raises:
             LabError: the revision cannot be applied, or not all of it was.
         """
-        assert self.artifact is not None
-        memory, known = self.recall(), self.outcome.plan if self.outcome else NOTHING
-        outcome = sync(
-            self.artifact,
-            self.cluster,
-            memory.inventory,
-            self.policy.sync(self.name),
-            self.journal,
-            act=str(self.artifact.revision) != memory.revision or self.policy.self_heal,
-            known=known,
-            intend=lambda inventory: self.remember(Memory(memory.revision, inventory)),
-        )
-        if outcome.acted:
-            applied = str(outcome.revision) if outcome.succeeded else memory.revision
+        memory, revision = self.recall(), artifact.revision
+        policy, moved = self.policy.sync(self.name), str(artifact.revision) != memory.revision
+        planned = compare(artifact, self.cluster, memory.inventory, policy, run_hooks=moved)
+        acts = moved or self.policy.self_heal
+        known = self.outcome.plan if self.outcome else NOTHING
+        journal_decisions(self.journal, planned, known, acts=acts)
+        if acts:
+            outcome = carry_out(
+                revision, planned, self.cluster, memory.inventory, policy, self.journal,
+                intend=lambda inventory: self.remember(Memory(memory.revision, inventory)),
+            )  # fmt: skip
+            applied = str(revision) if outcome.succeeded else memory.revision
             memory = Memory(applied, outcome.inventory)
             self.remember(memory)
+        else:
+            outcome = compared(revision, planned, memory.inventory)
         self.applied = memory.revision
         self.note_sync(outcome)
         self.note_health(outcome.health)
@@ -115,8 +221,25 @@ class Staged(Deployer):
             raise SyncError(f"{refused[0].key} was refused: {refused[0].why}{more}")
         return outcome
 
+    def missing_dependency(self, revision: Revision) -> str:
+        """Why this deployer must wait for another one; empty if it need not."""
+        for name in self.policy.depends_on:
+            home = self.context.home or NAMESPACE
+            status = self.cluster.get(ObjectKey("", "ConfigMap", home, f"{name}-status")) or {}
+            data = status.get("data") or {}
+            if (data.get("ready"), data.get("revision")) != ("True", str(revision)):
+                return f"depends on {name}, which is not ready at this revision"
+        return ""
+
+    def note_suspended(self) -> bool:
+        """Whether this deployer is suspended; written down when that changes."""
+        if self.policy.suspend != self.is_suspended:
+            self.is_suspended = self.policy.suspend
+            self.journal.record("suspended" if self.is_suspended else "resumed", self.name)
+        return self.is_suspended
+
     def note_sync(self, outcome: Outcome) -> None:
-        """Write a comparison down if it acted or told something new."""
+        """Write a comparison down if it acted or found something new."""
         news = outcome.sync != self.sync_status or (outcome.acted and bool(outcome.done.writes))
         self.outcome, self.sync_status = outcome, outcome.sync
         if news:
@@ -130,3 +253,20 @@ class Staged(Deployer):
         if health != self.health:
             self.health = health
             self.journal.record("health", "", health.message, status=health.status)
+
+
+def fetched_note(artifact: Artifact) -> str:
+    """What a person should know of a fetched artifact; empty if nothing."""
+    if not artifact.submodules:
+        return ""
+    return f"left out: the submodule {', '.join(artifact.submodules)} is another repository"
+
+
+def success(outcome: Outcome) -> str:
+    """What a run that succeeded has to say, and what it does not govern."""
+    extra = outcome.extra
+    if not extra:
+        return "applied and healthy"
+    shown = ", ".join(extra[:SHOWN]) + (", …" if len(extra) > SHOWN else "")
+    fields = "1 extra field" if len(extra) == 1 else f"{len(extra)} extra fields"
+    return f"applied and healthy; {fields} that Git does not declare: {shown}"

@@ -29,7 +29,7 @@ def before(inventory: Inventory, planned: Iterable[Change]) -> Inventory:
     coming = {
         change.key: split_api_version(change.desired["apiVersion"])[1]
         for change in planned
-        if change.desired is not None
+        if change.desired is not None and not change.phase
     }
     return {**inventory, **coming}
 
@@ -38,6 +38,8 @@ def after(inventory: Inventory, done: Iterable[Change]) -> Inventory:
     """The inventory after a sync: what is applied, and what could not be pruned."""
     result: dict[ObjectKey, str] = {}
     for change in done:
+        if change.phase:
+            continue  # a hook is not kept, and so not pruned
         if change.desired is not None and change.live is not None:
             result[change.key] = split_api_version(change.desired["apiVersion"])[1]
         elif change.key in inventory and change.action is not Action.DELETED:

@@ -8,20 +8,43 @@ needs no code of its own: it is a plan that is not empty at an unchanged revisio
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gitops_lab.engine import hooks, waves
+from gitops_lab.engine.desired import normalised, owner_of, stamped
+from gitops_lab.engine.fields import Ignore, extra_fields, without_ignored
+from gitops_lab.engine.health import assess
 from gitops_lab.engine.inventory import Inventory, stale
+from gitops_lab.engine.takeover import CLIENT_SIDE, PREFIXES
 from gitops_lab.errors import ApiError, SyncError
-from gitops_lab.model import Action, Change, Manifest, Object, ObjectKey, Plan
+from gitops_lab.model import Action, Change, HealthStatus, Manifest, Object, ObjectKey, Plan
 from gitops_lab.ports import Cluster
-
-OWNER_LABEL = "gitops-lab/owner"
-"""Label on every applied object: the deployer that applied it. Only its owner may prune it."""
 
 KEEP_ANNOTATION = "gitops-lab/prune"
 """Annotation that forbids to prune an object: set it to `disabled`."""
+
+RECONCILE_ANNOTATION = "gitops-lab/reconcile"
+"""Annotation that has an object left alone: set it to `disabled`, in Git or on the live object."""
+
+APPLY_ANNOTATION = "gitops-lab/apply"
+"""Annotation that has an object created if it is missing, and then left alone: `once`."""
+
+FORCE_ANNOTATION = "gitops-lab/force"
+"""Annotation that has an object deleted and created anew if its change is refused: `enabled`."""
+
+HOOK_REVISION = "gitops-lab/hook-revision"
+"""Annotation on the objects of hooks: the commit that they ran for."""
+
+ORDERS = ("none", "kinds", "stages", "waves")
+"""What a sync applies first.
+
+- `none`: file by file, as `kubectl apply -f` does.
+- `kinds`: what others need first, by kind.
+- `stages`: as well, and wait until definitions, namespaces and classes are ready, as Flux does.
+- `waves`: by sync phase and wave, and wait until each wave is healthy, as Argo CD does.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +54,42 @@ class SyncPolicy:
     Args:
         owner: the deployer's name: field manager of what it applies, and its owner label.
         namespace: where namespaced objects go that do not say so themselves.
+        path: the folder of the artifact to deploy; the root if empty.
         prune: delete objects that were applied once and that Git dropped since.
         force: take fields over that another field manager changed.
         allow_empty: prune even if Git holds no object at all any more.
+        take_over: also remove what kubectl added to objects that Git declares, as Flux does.
+        validate_first: write nothing of a set if one of its objects would be refused.
+        order: one of `ORDERS`.
+        ignore: fields that are no drift.
+        respect_ignore: do not send these fields either.
     """
 
     owner: str
     namespace: str = "default"
+    path: str = ""
     prune: bool = True
     force: bool = True
     allow_empty: bool = False
+    take_over: bool = False
+    validate_first: bool = False
+    order: str = "stages"
+    ignore: tuple[Ignore, ...] = ()
+    respect_ignore: bool = False
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """Prefixes of the field managers whose fields become the deployer's own."""
+        return PREFIXES if self.take_over else CLIENT_SIDE
 
 
 def plan(
-    manifests: Sequence[Manifest], cluster: Cluster, inventory: Inventory, policy: SyncPolicy
+    manifests: Sequence[Manifest],
+    cluster: Cluster,
+    inventory: Inventory,
+    policy: SyncPolicy,
+    *,
+    hooks_for: str = "",
 ) -> Plan:
     """Compare desired with live state, without writing.
 
@@ -53,6 +98,7 @@ def plan(
         cluster: answers reads and dry runs.
         inventory: what this deployer applied before.
         policy: how it may act.
+        hooks_for: the commit whose hooks are to run, if the order is `waves`; empty for none.
 
     Raises:
         SyncError: Git holds nothing any more and everything would be pruned.
@@ -63,40 +109,132 @@ def plan(
             f"the revision renders to no object at all; refusing to prune all {len(inventory)}",
             fix="check the path and the last commit, or allow it with allow_empty",
         )
-    ordered = sorted(manifests, key=lambda manifest: apply_order(manifest.key))
-    promised = _promises(manifests)
-    changes = [_desired_change(manifest, cluster, policy, promised) for manifest in ordered]
-    dropped = sorted(stale(inventory, manifests), key=apply_order, reverse=True)
-    changes += [
+    wanted, special = _split(sorted(manifests, key=_place), policy)
+    promised = _promises(wanted)
+    changes = [_desired_change(manifest, cluster, policy, promised) for manifest in wanted]
+    if hooks_for:
+        changes += [
+            _hook_change(manifest, phase, cluster, hooks_for)
+            for manifest in special
+            for phase in hooks.types(manifest.body)
+            if phase in hooks.PHASES
+        ]
+    changes.sort(key=ORDERINGS[policy.order])
+    stale_changes = [
         change
-        for key in dropped
+        for key in stale(inventory, wanted)
         if (change := _stale_change(key, inventory[key], cluster, policy)) is not None
     ]
-    return Plan(tuple(changes))
+    stale_changes.sort(key=lambda change: _prune_order(change, policy), reverse=True)
+    return Plan((*changes, *stale_changes))
+
+
+def _split(
+    manifests: Sequence[Manifest], policy: SyncPolicy
+) -> tuple[list[Manifest], list[Manifest]]:
+    """Ordinary objects, and hooks; without waves there are no hooks."""
+    if policy.order != "waves":
+        return list(manifests), []
+    special = [manifest for manifest in manifests if hooks.is_hook(manifest.body)]
+    ordinary = [
+        manifest
+        for manifest in manifests
+        if not (hooks.is_hook(manifest.body) or hooks.is_skipped(manifest.body))
+    ]
+    return ordinary, special
 
 
 def _desired_change(
     manifest: Manifest, cluster: Cluster, policy: SyncPolicy, promised: Promises
 ) -> Change:
-    key, desired = manifest.key, stamped(manifest.body, policy.owner)
+    key, desired = manifest.key, sent(manifest.body, manifest.key, policy)
     _, _, version = desired["apiVersion"].rpartition("/")
     live = None
     try:
         live = cluster.get(key, version=version)
+        if reason := _left_alone(desired, live):
+            return Change(key, Action.UNCHANGED, reason, desired, live)
+        if live is not None and "deletionTimestamp" in live["metadata"]:
+            why = "waits until the live object is deleted"
+            return Change(key, Action.SKIPPED, why, desired, live)
         merged = cluster.apply(desired, manager=policy.owner, force=policy.force, dry_run=True)
     except ApiError as error:
         missing = promised.get((key.group, key.kind)) or promised.get(("", key.namespace))
         if error.code == 404 and missing:
-            return Change(key, Action.CREATED, missing, desired)
+            return Change(key, Action.CREATED, missing, desired, checked=False)
+        if live is not None and recreates(desired, error):
+            return Change(key, Action.CONFIGURED, f"created anew: {error.message}", desired, live)
         return Change(key, Action.FAILED, f"{manifest.origin}: {error.message}", desired, live)
     if live is None:
         return Change(key, Action.CREATED, "in Git, not in the cluster", desired)
-    found = list(differences(live, merged))
-    if not found:
-        return Change(key, Action.UNCHANGED, "live state is desired state", desired, live)
-    why = str(found[0]) + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
-    fields = tuple(difference.path for difference in found)
-    return Change(key, Action.CONFIGURED, why, desired, live, fields)
+    return _compared(key, desired, live, merged, policy)
+
+
+def _compared(
+    key: ObjectKey, desired: Object, live: Object, merged: Object, policy: SyncPolicy
+) -> Change:
+    """What an accepted dry run would change."""
+    shown = (without_ignored(each, key, policy.ignore) for each in (live, merged))
+    found = list(differences(*shown))
+    extra = extra_fields(live, desired, policy.owner)
+    taken = [field for field in extra if field.manager.startswith(policy.taken_over)]
+    reasons = [str(difference) for difference in found]
+    reasons += [f"{field.path} is not in Git, {field.manager} added it" for field in taken]
+    other = owner_of(live)
+    if other not in ("", policy.owner):
+        reasons.insert(0, f"{other} manages this object, too")
+    shown_extra = tuple(str(field) for field in extra)
+    if not reasons:
+        why = "live state is desired state"
+        return Change(key, Action.UNCHANGED, why, desired, live, extra=shown_extra)
+    why = reasons[0] + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
+    fields = (*(difference.path for difference in found), *(field.path for field in taken))
+    return Change(key, Action.CONFIGURED, why, desired, live, fields, shown_extra)
+
+
+def sent(body: Object, key: ObjectKey, policy: SyncPolicy) -> Object:
+    """A desired object as the deployer sends it."""
+    desired = stamped(body, policy.owner)
+    return without_ignored(desired, key, policy.ignore) if policy.respect_ignore else desired
+
+
+def _left_alone(desired: Object, live: Object | None) -> str:
+    """Why an annotation has this object left alone; empty if none does."""
+    for obj in (desired, live):
+        if obj is not None and _annotation(obj, RECONCILE_ANNOTATION) == "disabled":
+            return f"left alone: {RECONCILE_ANNOTATION} is disabled"
+    if live is not None and _annotation(desired, APPLY_ANNOTATION) == "once":
+        return f"left alone: {APPLY_ANNOTATION} is once, and it is there"
+    return ""
+
+
+def recreates(desired: Object, error: ApiError) -> bool:
+    """Whether an object is to be deleted and created anew after this refusal."""
+    is_asked = _annotation(desired, FORCE_ANNOTATION) == "enabled"
+    return is_asked and (error.code in (409, 422) or "immutable" in error.message)
+
+
+def _annotation(obj: Object, name: str) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(name, "")).lower()
+
+
+def _hook_change(manifest: Manifest, phase: str, cluster: Cluster, commit: str) -> Change:
+    """What must be done about a hook: it runs once for each commit."""
+    key = manifest.key
+    annotations = {**(manifest.body["metadata"].get("annotations") or {})}
+    annotations[HOOK_REVISION] = f"{commit}/{phase}"
+    metadata = {**manifest.body["metadata"], "annotations": annotations}
+    desired = normalised({**manifest.body, "metadata": metadata})
+    live = cluster.get(key)
+    if live is None or _annotation(live, HOOK_REVISION) != f"{commit}/{phase}".lower():
+        why = f"{phase} hook of this revision"
+        return Change(key, Action.CREATED, why, desired, live, phase=phase)
+    health = assess(live)
+    if health.status is HealthStatus.DEGRADED:
+        why = f"{phase} hook failed: {health.message}"
+        return Change(key, Action.FAILED, why, desired, live, phase=phase)
+    why = f"{phase} hook " + ("is done" if health.is_healthy else f"runs: {health.message}")
+    return Change(key, Action.UNCHANGED, why, desired, live, phase=phase)
 
 
 Promises = Mapping[tuple[str, str], str]
@@ -121,25 +259,24 @@ def _promises(manifests: Sequence[Manifest]) -> Promises:
 def _stale_change(
     key: ObjectKey, version: str, cluster: Cluster, policy: SyncPolicy
 ) -> Change | None:
-    live = cluster.get(key, version=version)
+    try:
+        # The version that it was applied in may not be served any more.
+        live = cluster.get(key, version=version) or cluster.get(key)
+    except ApiError as error:
+        return Change(key, Action.FAILED, f"Git dropped it, but: {error.message}")
     if live is None or "deletionTimestamp" in live["metadata"]:
         return None
-    metadata = live["metadata"]
-    if (metadata.get("labels") or {}).get(OWNER_LABEL) != policy.owner:
+    if owner_of(live) != policy.owner:
         return Change(key, Action.SKIPPED, "Git dropped it, but it is not ours any more", live=live)
-    if (metadata.get("annotations") or {}).get(KEEP_ANNOTATION) == "disabled":
-        return Change(key, Action.SKIPPED, f"{KEEP_ANNOTATION} is disabled on it", live=live)
+    for name in (KEEP_ANNOTATION, RECONCILE_ANNOTATION):
+        if _annotation(live, name) == "disabled":
+            return Change(key, Action.SKIPPED, f"{name} is disabled on it", live=live)
     if not policy.prune:
         return Change(key, Action.SKIPPED, "Git dropped it, but pruning is off: orphan", live=live)
     return Change(key, Action.DELETED, "applied before, not in Git any more", live=live)
 
 
-def stamped(body: Object, owner: str) -> Object:
-    """The desired object with its owner's label."""
-    metadata = body["metadata"]
-    labels = {**(metadata.get("labels") or {}), OWNER_LABEL: owner}
-    return {**body, "metadata": {**metadata, "labels": labels}}
-
+# -- order ----------------------------------------------------------------------------------------
 
 # The order in which Flux's kustomize-controller 1.9 applies: what others need comes first.
 FIRST = (
@@ -156,6 +293,37 @@ def apply_order(key: ObjectKey) -> tuple[int, ObjectKey]:
     if kind in FIRST:
         return FIRST.index(kind), key
     return len(FIRST) + (kind in LAST), key
+
+
+def _place(manifest: Manifest) -> tuple[str, int]:
+    """The file, and the number of the document in it."""
+    path, _, document = manifest.origin.partition("#")
+    number = document.partition(" ")[0]
+    return path, int(number) if number.isdigit() else 0
+
+
+def _wave_order(change: Change) -> tuple[int, int, bool, int, ObjectKey]:
+    body = change.desired or change.live or {"metadata": {}}
+    phase, kind = hooks.PHASES.index(change.phase or hooks.SYNC), change.key.kind
+    # Definitions go first in their wave, which waits for them as Argo CD does.
+    is_later = kind != "CustomResourceDefinition"
+    return phase, waves.wave(body), is_later, waves.kind_order(kind), change.key
+
+
+def _prune_order(change: Change, policy: SyncPolicy) -> Any:
+    """The order of apply, to be reversed; without an order, objects go by kind all the same."""
+    if policy.order == "waves" and change.live is not None:
+        return _wave_order(change)[1], apply_order(change.key)
+    return 0, apply_order(change.key)
+
+
+ORDERINGS: dict[str, Callable[[Change], Any]] = {
+    "none": lambda change: (),
+    "kinds": lambda change: apply_order(change.key),
+    "stages": lambda change: apply_order(change.key),
+    "waves": _wave_order,
+}
+"""What a list of desired changes is sorted by; a sort keeps what is equal in the order of files."""
 
 
 # -- comparing ----------------------------------------------------------------------------------
@@ -179,6 +347,20 @@ def differences(live: Object, merged: Object) -> Iterator[Difference]:
 
     What Flux's `ssa` package compares (kustomize-controller 1.9).
     """
+    is_secret = live.get("kind") == "Secret"
+    for difference in _all_differences(live, merged):
+        if is_secret and difference.path.startswith(("data", "stringData")):
+            # The path says enough; a value would end up in journals and logs.
+            yield Difference(difference.path, *map(_masked, difference[1:]))
+        else:
+            yield difference
+
+
+def _masked(value: Any) -> Any:
+    return None if value is None else "***"
+
+
+def _all_differences(live: Object, merged: Object) -> Iterator[Difference]:
     for part in ("labels", "annotations"):
         before, after = live["metadata"].get(part) or {}, merged["metadata"].get(part) or {}
         yield from _walk(before, after, f"metadata.{part}")

@@ -101,8 +101,8 @@ class Host(ABC):
         wanted += [self.deployer.changed(self._changed.popleft()) for _ in changes]
         if wanted and not any(wanted) and not by_hand and now < self._due:
             return self._due
-        if by_hand and self.deployer.policy.interval is not None:
-            self.deployer.next_look = min(self.deployer.next_look, now)
+        if by_hand:
+            self.deployer.hurry(now)
         again = self.deployer.step(now)
         self._due = float("inf") if again is None else again
         return again

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.workload import NAMESPACE
-from gitops_lab.engine.plan import OWNER_LABEL, stamped
+from gitops_lab.engine.desired import owner_of, stamped
 from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.journal import ActorJournal
@@ -52,7 +52,11 @@ class RemotePod:
     def desired(self, artifact: Artifact, cluster: Cluster) -> tuple[Manifest, ...]:
         """The objects that a revision asks for."""
         return render(
-            artifact, namespace=self.policy.namespace, is_namespaced=cluster.is_namespaced
+            artifact,
+            self.policy.path,
+            namespace=self.policy.namespace,
+            is_namespaced=cluster.is_namespaced,
+            release=self.name,
         )
 
     def expected(self, body: Object) -> Object:
@@ -61,7 +65,7 @@ class RemotePod:
 
     def owns(self, live: Object) -> bool:
         """Whether a live object bears its mark."""
-        return (live["metadata"].get("labels") or {}).get(OWNER_LABEL) == self.name
+        return owner_of(live) == self.name
 
     is_busy = has_news = down = is_at_work = False
 

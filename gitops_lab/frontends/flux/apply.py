@@ -8,19 +8,19 @@ Source: fluxcd/pkg/ssa (manager_apply.go, manager_delete.go), as kustomize-contr
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from gitops_lab.engine.apply import stage
+from gitops_lab.engine.desired import normalised
 from gitops_lab.engine.kstatus import kstatus
 from gitops_lab.engine.plan import apply_order, differences
+from gitops_lab.engine.takeover import take_over, to_take_over
 from gitops_lab.errors import ApiError
 from gitops_lab.frontends.flux.api import KUSTOMIZE
 from gitops_lab.frontends.flux.build import owner_of
-from gitops_lab.frontends.flux.takeover import take_over, to_take_over
 from gitops_lab.model import Action, Object, ObjectKey, copied
 from gitops_lab.ports import Cluster
 
@@ -193,19 +193,6 @@ def _refusal(name: str, error: ApiError) -> str:
     if error.code == 404:
         return f"{name} not found: {error.message}"
     return f"{name} dry-run failed ({error.reason or 'Unknown'}): {error.message}"
-
-
-def normalised(body: Object) -> Object:
-    """A desired object in the form in which drift can be seen: no status, no stringData."""
-    body = {name: value for name, value in copied(body).items() if name != "status"}
-    body["metadata"].pop("creationTimestamp", None)
-    if body["kind"] == "Secret" and body.get("stringData"):
-        encoded = {
-            name: b64encode(str(value).encode()).decode()
-            for name, value in body.pop("stringData").items()
-        }
-        body["data"] = {**(body.get("data") or {}), **encoded}
-    return body
 
 
 # -- fields that are ignored ----------------------------------------------------------------------

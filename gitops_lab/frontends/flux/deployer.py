@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitops_lab.deployers.deployer import Context, Deployer, Needs, Site
+from gitops_lab.engine.desired import normalised
 from gitops_lab.errors import ApiError, RenderError, SourceError
 from gitops_lab.frontends.controller import Controller
 from gitops_lab.frontends.events import Recorder, Told
@@ -142,7 +143,7 @@ class FluxDeployer(Deployer):
 
     def expected(self, body: Object) -> Object:
         """A desired object with the labels of the arm's Kustomization."""
-        body = apply.normalised(body)
+        body = normalised(body)
         labels = {
             **(body["metadata"].get("labels") or {}),
             f"{api.KUSTOMIZE}/name": NAME,

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from gitops_lab.engine.desired import normalised
 from gitops_lab.engine.plan import apply_order
 from gitops_lab.errors import ApiError
 from gitops_lab.frontends.flux import apply
@@ -44,7 +45,7 @@ def diff_folder(session: Session, name: str, artifact: Artifact, path: str) -> i
     owner = (session.namespace, name)
     changed = False
     for body in bodies:
-        changed |= _compare(session, apply.normalised(body))
+        changed |= _compare(session, normalised(body))
     wanted = {ObjectKey.of(body) for body in bodies}
     old = load((obj.get("status") or {}).get("inventory"))
     for key in sorted(old.keys() - wanted, key=apply_order, reverse=True):
