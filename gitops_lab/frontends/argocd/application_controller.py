@@ -215,6 +215,13 @@ class ApplicationController:
     def _store(self, app: Object, now: float) -> None:
         metadata = app["metadata"]
         name = f"{metadata['namespace']}/{metadata['name']}"
+        before = self.apps.get(name)
+        if (
+            before is not None
+            and automated(before["spec"]) is None
+            and (automated(app["spec"]) is not None)
+        ):
+            self.request(name, LATEST, now)  # automation was switched on
         self.apps[name], self._names[instance(app)] = app, name
         self._refreshes.add(name, now)
         if app.get("operation") or metadata.get("deletionTimestamp"):
@@ -414,8 +421,9 @@ class ApplicationController:
             self._continue(name, app, now)
         elif app["metadata"].get("deletionTimestamp"):
             wait = self.deletion.go_on(self.cluster, app, self.record, now)
+            self._read(ObjectKey.of(app), now)
             if wait is not None:
-                self._operations.add(name, now + wait)
+                self._operations.add(name, now + max(wait, self.settings.batch))
 
     def _continue(self, name: str, app: Object, now: float) -> None:
         before = (app.get("status") or {}).get("operationState")
@@ -426,8 +434,8 @@ class ApplicationController:
             app,
             self.project_of(app),
             now,
-            lambda key, result, why: self.listener(
-                app, "applied", why, {"key": key, "result": result}
+            lambda key, result, message, why: self.listener(
+                app, "applied", message, {"key": key, "result": result, "difference": why}
             ),
             lambda manual, began: windows.can_sync(assigned, now, manual=manual, began=began),
         )

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from random import Random
 
 from gitops_lab.errors import ApiError
-from gitops_lab.frontends.argocd.app import Source, sources, target_revision
+from gitops_lab.frontends.argocd.api_server import ApiServer
 from gitops_lab.frontends.argocd.application_controller import ApplicationController, Listener
 from gitops_lab.frontends.argocd.crds import DEFINITIONS
 from gitops_lab.frontends.argocd.destinations import Connect, Destinations
-from gitops_lab.frontends.argocd.names import API_SERVER, NAMESPACE, REFRESH, Settings
+from gitops_lab.frontends.argocd.names import API_SERVER, NAMESPACE, Settings
 from gitops_lab.frontends.argocd.projects import DEFAULT
 from gitops_lab.frontends.argocd.repo_server import RepoServer
 from gitops_lab.model import Object, ObjectKey, copied, named
@@ -51,24 +51,12 @@ class ControlPlane:
         self.controller = ApplicationController(
             cluster, self.repo, self.destinations, self.settings, random, listener
         )
+        self.api = ApiServer(cluster, self.repo, self.destinations, now)
         self._started = False
 
     def changed(self, key: ObjectKey) -> bool:
         """An object of Argo CD's own cluster changed; whether `step` is to be called soon."""
         return self.controller.changed(key)
-
-    def webhook(self, url: str, branch: str) -> None:
-        """A Git server says that a branch moved: have the Applications that follow it refreshed.
-
-        Source: Argo CD 3.5, `util/webhook/webhook.go`; it sets the refresh annotation.
-        """
-        for app in self.controller.apps.values():
-            if any(_follows(source, url, branch) for source in sources(app["spec"])):
-                self.cluster.patch(
-                    ObjectKey.of(app),
-                    {"metadata": {"annotations": {REFRESH: "normal"}}},
-                    manager=API_SERVER,
-                )
 
     def step(self, now: float) -> float | None:
         """Do what is due; when to be called again."""
@@ -85,10 +73,3 @@ class ControlPlane:
             except ApiError as error:
                 if error.code != 409:
                     raise
-
-
-def _follows(source: Source, url: str, branch: str) -> bool:
-    """Whether a source is at this address and follows this branch; HEAD is the main one."""
-    own = source.get("repoURL", "").removesuffix(".git")
-    revision = target_revision(source).removeprefix("refs/heads/")
-    return own == url.removesuffix(".git") and revision in (branch, "HEAD")

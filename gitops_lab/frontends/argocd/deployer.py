@@ -23,6 +23,7 @@ from gitops_lab.frontends.argocd.names import (
     NAMESPACE,
     Settings,
 )
+from gitops_lab.frontends.argocd.sync_run import NO_DIFFERENCE
 from gitops_lab.model import Action, Artifact, Manifest, Object, ObjectKey, Revision, named
 from gitops_lab.ports import Cluster, CommitState, Credentials
 
@@ -101,7 +102,7 @@ class ArgoCD(Deployer):
         """A push: if the policy listens to events, the webhook asks for a refresh."""
         if not self.policy.on_event:
             return False
-        self.control_plane.webhook(self.context.git.url, revision.branch)
+        self.control_plane.api.webhook(self.context.git.url, revision.branch)
         return True
 
     def changed(self, key: ObjectKey) -> bool:
@@ -132,7 +133,7 @@ class ArgoCD(Deployer):
         except GenerationError as error:
             raise RenderError(error.what.partition("desc = ")[2] or error.what) from None
         result = {}
-        for obj in found.objects:
+        for obj, origin in zip(found.objects, found.origins, strict=True):
             if hooks.is_hook(obj) or hooks.is_skipped(obj):
                 continue
             key = ObjectKey.of(obj)
@@ -143,7 +144,7 @@ class ArgoCD(Deployer):
             if namespace:
                 metadata["namespace"] = namespace
             body = {**obj, "metadata": metadata}
-            result[ObjectKey.of(body)] = Manifest(body, folder)
+            result[ObjectKey.of(body)] = Manifest(body, origin)
         return tuple(result[key] for key in sorted(result))
 
     def expected(self, body: Object) -> Object:
@@ -180,8 +181,11 @@ class ArgoCD(Deployer):
             action = _ACTIONS.get(data["result"], Action.FAILED)
             if why.endswith(" created"):
                 action = Action.CREATED
-            elif why.endswith(" unchanged"):
+            elif why.endswith(" unchanged") or data["difference"] == NO_DIFFERENCE:
                 return
+            self.journal.record(
+                "decided", data["key"], data["difference"], action=action, fields=[], act=True
+            )
             self.journal.record("applied", data["key"], why, action=action)
         elif event == "completed":
             self._completed(app, branch, why, data)

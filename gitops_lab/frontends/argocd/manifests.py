@@ -44,10 +44,12 @@ class Rendered:
     Args:
         objects: as the repository has them, in the order in which they were found.
         type: Directory, Kustomize or Helm.
+        origins: the place in the repository where each is written.
     """
 
     objects: tuple[Object, ...]
     type: str
+    origins: tuple[str, ...] = ()
 
 
 def not_simulated(source: Mapping[str, Any]) -> list[str]:
@@ -102,14 +104,16 @@ def generate(
         )
     if tool == "Kustomize":
         root = artifact if path == "." else fetch("")
-        return Rendered(_kustomized(source, root, "" if path == "." else path), tool)
-    return Rendered(tuple(_directory(source.get("directory") or {}, artifact)), tool)
+        found = _kustomized(source, root, "" if path == "." else path)
+    else:
+        found = list(_directory(source.get("directory") or {}, artifact))
+    return Rendered(tuple(obj for _, obj in found), tool, tuple(origin for origin, _ in found))
 
 
 # -- directories --------------------------------------------------------------------------------
 
 
-def _directory(options: Mapping[str, Any], artifact: Artifact) -> Iterator[Object]:
+def _directory(options: Mapping[str, Any], artifact: Artifact) -> Iterator[tuple[str, Object]]:
     for path in sorted(artifact.files):
         if not path.endswith(MANIFESTS) or ("/" in path and not options.get("recurse")):
             continue
@@ -122,8 +126,8 @@ def _directory(options: Mapping[str, Any], artifact: Artifact) -> Iterator[Objec
         yield from objects(content, path)
 
 
-def objects(content: bytes, path: str) -> Iterator[Object]:
-    """The objects of one file; a List is taken apart.
+def objects(content: bytes, path: str) -> Iterator[tuple[str, Object]]:
+    """The objects of one file, each after the place where it is written; a List is taken apart.
 
     Raises:
         GenerationError: the file is not a set of objects.
@@ -138,7 +142,8 @@ def objects(content: bytes, path: str) -> Iterator[Object]:
     except RenderError as error:
         raise fault(str(error)) from None
     for document in documents:
-        yield from _taken_apart(document.value, fault)
+        for obj in _taken_apart(document.value, fault):
+            yield f"{path}#{document.number}", obj
 
 
 def _taken_apart(value: Any, fault: Callable[[str], GenerationError]) -> Iterator[Object]:
@@ -166,7 +171,9 @@ def _taken_apart(value: Any, fault: Callable[[str], GenerationError]) -> Iterato
 # -- kustomize ----------------------------------------------------------------------------------
 
 
-def _kustomized(source: Mapping[str, Any], artifact: Artifact, path: str) -> tuple[Object, ...]:
+def _kustomized(
+    source: Mapping[str, Any], artifact: Artifact, path: str
+) -> list[tuple[str, Object]]:
     options = source.get("kustomize") or {}
     try:
         if options:
@@ -174,7 +181,7 @@ def _kustomized(source: Mapping[str, Any], artifact: Artifact, path: str) -> tup
         found = build(artifact, path)
     except RenderError as error:
         raise GenerationError(f"`kustomize build <path>/{path}` failed: {error}") from None
-    return tuple(item.value for item in found)
+    return [(item.origin, item.value) for item in found]
 
 
 def edited(artifact: Artifact, path: str, options: Mapping[str, Any]) -> Artifact:

@@ -105,7 +105,7 @@ class RepoServer:
         if len(self._manifests) >= REMEMBERED:
             self._manifests.pop(next(iter(self._manifests)))
         objects = tuple(tracking.tracked(obj, instance, namespace) for obj in found.objects)
-        self._manifests[place] = Rendered(objects, found.type)
+        self._manifests[place] = Rendered(objects, found.type, found.origins)
         return self._manifests[place]
 
     def files(self, source: Mapping[str, Any], commit: str, path: str) -> Artifact:

@@ -15,6 +15,7 @@ from typing import Any
 from gitops_lab.engine import hooks
 from gitops_lab.engine.argo_health import argo_health
 from gitops_lab.engine.hooks import HOOK_FAILED, HOOK_SUCCEEDED
+from gitops_lab.engine.plan import differences
 from gitops_lab.errors import ApiError
 from gitops_lab.frontends.argocd import ignore
 from gitops_lab.frontends.argocd import tasks as t
@@ -26,8 +27,10 @@ from gitops_lab.frontends.argocd.writes import apply_object, drop_hook_finalizer
 from gitops_lab.model import Health, HealthStatus, Object, ObjectKey
 from gitops_lab.ports import Cluster
 
-Note = Callable[[ObjectKey, str, str], None]
-"""Is called with each object that is written, what became of it, and the message."""
+NO_DIFFERENCE = "live state is desired state"
+
+Note = Callable[[ObjectKey, str, str, str], None]
+"""Is called with each object that is written, what became of it, the message, and what differed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,7 +335,7 @@ class SyncRun:
                 result, message = t.SYNC_FAILED, error.message
         if not dry_run or self.options.dry_run or result == t.SYNC_FAILED:
             self._record(task, result, _STATES[result], message)
-            self.note(task.key, result, message)
+            self.note(task.key, result, message, self._difference(task))
         return result
 
     def _apply(self, task: Task, *, dry_run: bool) -> str:
@@ -348,7 +351,7 @@ class SyncRun:
             if self.options.dry_run and state == t.RUNNING:
                 state = t.SUCCEEDED
             self._record(task, result, state, message)
-            self.note(task.key, result, message)
+            self.note(task.key, result, message, self._difference(task))
         return result
 
     def _applied(self, task: Task) -> str:
@@ -384,6 +387,19 @@ class SyncRun:
             propagation=self.options.propagation,
             uid=task.live["metadata"]["uid"],
         )
+
+    def _difference(self, task: Task) -> str:
+        """What differed between desired and live state, in one sentence."""
+        if task.live is None:
+            return "in Git, not in the cluster"
+        if task.is_prune:
+            return "not in Git any more"
+        pair = next((pair for pair in self.pairs if pair.key == task.key), None)
+        if pair is None or pair.predicted is None or pair.normalised is None:
+            return NO_DIFFERENCE
+        found = [str(each) for each in differences(pair.normalised, pair.predicted)]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return f"{found[0]}{more}" if found else NO_DIFFERENCE
 
     # -- bookkeeping ----------------------------------------------------------------------------
 
