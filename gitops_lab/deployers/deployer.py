@@ -35,6 +35,8 @@ from typing import ClassVar
 
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine.desired import owner_of, stamped
+from gitops_lab.engine.fields import without_ignored
+from gitops_lab.engine.plan import kept
 from gitops_lab.engine.render import render
 from gitops_lab.journal import ActorJournal
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
@@ -233,13 +235,18 @@ class Deployer(ABC):
         Raises:
             RenderError: the files are not a set of Kubernetes objects.
         """
-        return render(
+        manifests = render(
             artifact,
             self.policy.path,
             namespace=self.policy.namespace,
             is_namespaced=cluster.is_namespaced,
             release=self.name,
         )
+        return kept(manifests, self.policy.order)
+
+    def compared(self, obj: Object, key: ObjectKey) -> Object:
+        """A live object, or what a dry run made of it, without the fields that are no drift."""
+        return without_ignored(obj, key, self.policy.ignore)
 
     def owns(self, live: Object) -> bool:
         """Whether a live object bears this deployer's mark."""

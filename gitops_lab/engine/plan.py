@@ -109,13 +109,15 @@ def plan(
             f"the revision renders to no object at all; refusing to prune all {len(inventory)}",
             fix="check the path and the last commit, or allow it with allow_empty",
         )
-    wanted, special = _split(sorted(manifests, key=_place), policy)
+    in_files = sorted(manifests, key=_place)
+    wanted = kept(in_files, policy.order)
     promised = _promises(wanted)
     changes = [_desired_change(manifest, cluster, policy, promised) for manifest in wanted]
-    if hooks_for:
+    if hooks_for and policy.order == "waves":
         changes += [
             _hook_change(manifest, phase, cluster, hooks_for)
-            for manifest in special
+            for manifest in in_files
+            if hooks.is_hook(manifest.body)
             for phase in hooks.types(manifest.body)
             if phase in hooks.PHASES
         ]
@@ -129,19 +131,15 @@ def plan(
     return Plan((*changes, *stale_changes))
 
 
-def _split(
-    manifests: Sequence[Manifest], policy: SyncPolicy
-) -> tuple[list[Manifest], list[Manifest]]:
-    """Ordinary objects, and hooks; without waves there are no hooks."""
-    if policy.order != "waves":
-        return list(manifests), []
-    special = [manifest for manifest in manifests if hooks.is_hook(manifest.body)]
-    ordinary = [
+def kept(manifests: Sequence[Manifest], order: str) -> tuple[Manifest, ...]:
+    """The objects that a sync keeps as Git has them: all but hooks, which only waves know."""
+    if order != "waves":
+        return tuple(manifests)
+    return tuple(
         manifest
         for manifest in manifests
         if not (hooks.is_hook(manifest.body) or hooks.is_skipped(manifest.body))
-    ]
-    return ordinary, special
+    )
 
 
 def _desired_change(

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.engine.desired import owner_of, stamped
+from gitops_lab.engine.fields import without_ignored
+from gitops_lab.engine.plan import kept
 from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.journal import ActorJournal
@@ -51,17 +53,22 @@ class RemotePod:
 
     def desired(self, artifact: Artifact, cluster: Cluster) -> tuple[Manifest, ...]:
         """The objects that a revision asks for."""
-        return render(
+        manifests = render(
             artifact,
             self.policy.path,
             namespace=self.policy.namespace,
             is_namespaced=cluster.is_namespaced,
             release=self.name,
         )
+        return kept(manifests, self.policy.order)
 
     def expected(self, body: Object) -> Object:
         """A desired object as it sends it."""
         return stamped(body, self.name)
+
+    def compared(self, obj: Object, key: ObjectKey) -> Object:
+        """An object without the fields that are no drift."""
+        return without_ignored(obj, key, self.policy.ignore)
 
     def owns(self, live: Object) -> bool:
         """Whether a live object bears its mark."""

@@ -7,8 +7,9 @@ transition. The deployers do not know of it, so that all of them are measured al
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from gitops_lab.engine.fields import extra_fields
 from gitops_lab.engine.health import overall
 from gitops_lab.engine.plan import differences
 from gitops_lab.errors import ApiError, LabError
@@ -20,6 +21,17 @@ REVISIONS = 32
 """How many old revisions a watcher remembers, for a deployer that may be that far behind."""
 
 
+AFFECT_OTHERS = (
+    "CustomResourceDefinition", "Namespace", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding", "ResourceQuota", "LimitRange",
+)  # fmt: skip
+"""Kinds whose objects decide whether and how others are accepted."""
+
+SHOWN = 3
+"""Extra fields that a sentence names; it counts the others."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """The truth about an arm at one instant.
@@ -29,8 +41,9 @@ class Observation:
         in_sync: live state is what the branch's newest revision says.
         drifted: live state is not what the deployer itself applied last.
         health: the worst health among the objects that Git wants.
-        why: what differs, or what is not healthy.
+        why: what differs, what is not healthy, or which fields Git does not declare.
         orphans: live objects that bear the deployer's label and that Git does not have.
+        extra: fields that are live and that Git does not declare, with who added each.
     """
 
     revision: str
@@ -39,6 +52,7 @@ class Observation:
     health: str
     why: str
     orphans: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
 
 
 class Watched(Protocol):
@@ -62,8 +76,23 @@ class Watched(Protocol):
     def expected(self, body: Object) -> Object:
         """A desired object as the deployer sends it."""
 
+    def compared(self, obj: Object, key: ObjectKey) -> Object:
+        """An object without the fields that the deployer ignores."""
+
     def owns(self, live: Object) -> bool:
         """Whether a live object bears the deployer's mark."""
+
+
+class Comparison(NamedTuple):
+    """How one live object compares with what Git declares.
+
+    Args:
+        difference: the first declared field that differs; empty if none does.
+        extra: the fields that Git does not declare.
+    """
+
+    difference: str
+    extra: tuple[str, ...] = ()
 
 
 class Watcher:
@@ -86,7 +115,7 @@ class Watcher:
         self.wanted_once: dict[ObjectKey, str] = {}
         self.last: Observation | None = None
         self._live: dict[ObjectKey, Object | None] = {}
-        self._compared: dict[tuple[str, ObjectKey], str] = {}
+        self._compared: dict[tuple[str, ObjectKey], Comparison] = {}
         self._known: tuple[str, str, str] | None = None
 
     def moved(self) -> None:
@@ -104,7 +133,11 @@ class Watcher:
             self.fault, self.wanted[self.head] = str(error), self.wanted[before]
             return
         self.wanted[self.head] = manifests
-        self.wanted_once |= {m.key: split_api_version(m.body["apiVersion"])[1] for m in manifests}
+        for manifest in manifests:
+            _, version = split_api_version(manifest.body["apiVersion"])
+            if self.wanted_once.get(manifest.key) != version:
+                self._live.pop(manifest.key, None)  # it was read in another version
+            self.wanted_once[manifest.key] = version
 
     def _let_go(self) -> None:
         """Forget old revisions, except for what is deployed: somebody may push for days."""
@@ -116,7 +149,9 @@ class Watcher:
 
     def changed(self, key: ObjectKey) -> None:
         """A live object changed; what was known of it is forgotten."""
-        if key in self.wanted_once:
+        if key.kind in AFFECT_OTHERS:
+            self.forget()
+        elif key in self.wanted_once:
             self._live.pop(key, None)
             for revision in self.wanted:
                 self._compared.pop((revision, key), None)
@@ -140,13 +175,18 @@ class Watcher:
             self.journal.record(
                 "observed", self.head, found.why,
                 in_sync=found.in_sync, drifted=found.drifted, health=found.health,
-                orphans=list(found.orphans),
+                orphans=list(found.orphans), extra=list(found.extra),
             )  # fmt: skip
 
     def _observe(self) -> Observation:
         wanted = self.wanted[self.head]
         difference = self.fault or self._difference(self.head)
         health = overall((manifest.key, self._get(manifest.key)) for manifest in wanted)
+        extra = tuple(
+            f"{manifest.key}: {field}"
+            for manifest in wanted
+            for field in self._comparison(self.head, manifest).extra
+        )
         keys = {manifest.key for manifest in wanted}
         orphans = (key for key in self.wanted_once if key not in keys and self._is_orphan(key))
         return Observation(
@@ -154,8 +194,9 @@ class Watcher:
             in_sync=not difference,
             drifted=bool(self._settled and self._difference(self.deployer.applied)),
             health=health.status,
-            why=difference or health.message,
+            why=difference or health.message or _not_governed(extra),
             orphans=tuple(str(key) for key in sorted(orphans)),
+            extra=extra,
         )
 
     @property
@@ -166,24 +207,28 @@ class Watcher:
     def _difference(self, revision: str) -> str:
         """The first difference between a revision and live state; empty if there is none."""
         for manifest in self.wanted[revision]:
-            place = (revision, manifest.key)
-            if place not in self._compared:
-                self._compared[place] = self._compare(manifest)
-            if self._compared[place]:
-                return f"{manifest.key}: {self._compared[place]}"
+            if difference := self._comparison(revision, manifest).difference:
+                return f"{manifest.key}: {difference}"
         return ""
 
-    def _compare(self, manifest: Manifest) -> str:
-        live, deployer = self._get(manifest.key), self.deployer
+    def _comparison(self, revision: str, manifest: Manifest) -> Comparison:
+        place = (revision, manifest.key)
+        if place not in self._compared:
+            self._compared[place] = self._compare(manifest)
+        return self._compared[place]
+
+    def _compare(self, manifest: Manifest) -> Comparison:
+        key, deployer = manifest.key, self.deployer
+        live, desired = self._get(key), deployer.expected(manifest.body)
         try:
-            merged = self.cluster.apply(
-                deployer.expected(manifest.body), manager=deployer.field_manager, dry_run=True
-            )
+            merged = self.cluster.apply(desired, manager=deployer.field_manager, dry_run=True)
         except ApiError as error:
-            return error.message
+            return Comparison(error.message)
         if live is None:
-            return "does not exist"
-        return next((str(difference) for difference in differences(live, merged)), "")
+            return Comparison("does not exist")
+        found = differences(deployer.compared(live, key), deployer.compared(merged, key))
+        extra = extra_fields(live, desired, deployer.field_manager)
+        return Comparison(next(map(str, found), ""), tuple(map(str, extra)))
 
     def _is_orphan(self, key: ObjectKey) -> bool:
         live = self._get(key)
@@ -193,6 +238,15 @@ class Watcher:
         if key not in self._live:
             self._live[key] = self.cluster.get(key, version=self.wanted_once[key])
         return self._live[key]
+
+
+def _not_governed(extra: tuple[str, ...]) -> str:
+    """What is live although no file in Git says so."""
+    if not extra:
+        return ""
+    fields = "1 extra field" if len(extra) == 1 else f"{len(extra)} extra fields"
+    shown = ", ".join(extra[:SHOWN]) + (", …" if len(extra) > SHOWN else "")
+    return f"{fields} that Git does not declare: {shown}"
 
 
 def status_line(name: str, seen: Observation | None) -> str:

@@ -26,3 +26,35 @@ def test_old_revisions_are_forgotten_but_not_the_one_that_is_deployed() -> None:
         arm.start()
         world.run(minutes=5)
         assert watcher.last.in_sync and not watcher.last.drifted
+
+
+def test_a_field_that_git_does_not_declare_is_named_in_the_status() -> None:
+    with Sandbox("pull+self-heal", seed=1) as world:
+        world.commit("one", {"a.yaml": EXTRA})
+        world.run(minutes=3)
+        world.drift("ConfigMap/a", {"data": {"debug": "1"}})
+        world.run(minutes=3)
+        seen = world["pull+self-heal"].watcher.last
+        assert seen is not None
+        assert (seen.in_sync, seen.drifted) == (True, False)
+        assert seen.extra == ("ConfigMap default/a: data.debug (kubectl-edit)",)
+        assert "in sync, Healthy (1 extra field that Git does not declare" in world.status()
+
+
+def test_an_object_that_moves_to_another_version_of_its_api_is_no_drift() -> None:
+    scale = """\
+apiVersion: autoscaling/{version}
+kind: HorizontalPodAutoscaler
+metadata: {{name: web}}
+spec:
+  maxReplicas: 3
+  scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}
+"""
+    with Sandbox("pull+self-heal", seed=1) as world:
+        for version in ("v1", "v2"):
+            world.commit(version, {"a.yaml": scale.format(version=version)})
+            world.run(minutes=5)
+        assert world.status().startswith("pull+self-heal: in sync")
+
+
+EXTRA = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: '1'}\n"
