@@ -50,5 +50,9 @@ class SyncError(LabError):
     """A plan must not, or could not, be carried out."""
 
 
+class PipelineError(LabError):
+    """A pipeline file cannot be read, or a step of a pipeline failed."""
+
+
 class ClusterUnreachable(LabError):
     """The API server does not answer at all; nothing is known of its state."""

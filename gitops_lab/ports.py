@@ -95,6 +95,18 @@ CommitState = Literal["pending", "success", "failure", "error"]
 """The states of a commit status, as GitHub's REST API has them."""
 
 
+class ForgeEvent(Protocol):
+    """Something that happened at the forge beside a push: to a pull request, for instance."""
+
+    @property
+    def name(self) -> str:
+        """What happened, such as `opened`, `merged` or `requested`."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The same for programs, as JSON values."""
+
+
 class Statuses(Protocol):
     """Where commit statuses are kept."""
 
@@ -147,6 +159,18 @@ class Cluster(Protocol):
 
     def delete(self, key: ObjectKey, *, propagation: str = "Background", uid: str = "") -> None:
         """Delete; with `uid` only that very object. An object that is gone already is no error."""
+
+    def ask(self, namespace: str, service: str, path: str) -> tuple[int, str]:
+        """What the application behind a Service answers, through the API server's proxy.
+
+        Args:
+            namespace: the Service's.
+            service: its name, or `name:port`.
+            path: the path to ask for, beginning with a slash.
+
+        Returns:
+            The HTTP status code, 503 if no pod is ready, and the body.
+        """
 
 
 class Clock(Protocol):

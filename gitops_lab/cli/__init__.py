@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_lab import __version__
-from gitops_lab.cli import agent, argocd, flux, lab, live, pr, render
+from gitops_lab.cli import agent, argocd, flux, lab, live, pipeline, pr, render
 from gitops_lab.errors import LabError, UsageError, of_machine
 from gitops_lab.state import Setup
 
@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     pr.add(commands)
     flux.add(commands)
     argocd.add(commands)
+    pipeline.add(commands)
     agent.add(commands)
     return root
 

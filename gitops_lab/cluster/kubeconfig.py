@@ -151,6 +151,21 @@ class KubeconfigCluster:
             if error.code != 404:
                 raise
 
+    def ask(self, namespace: str, service: str, path: str) -> tuple[int, str]:
+        """What the application behind a Service answers; 503 if no pod is ready."""
+        from kubernetes.client import ApiException
+
+        name = quote(service, safe=":")
+        place = f"/api/v1/namespaces/{quote(namespace)}/services/{name}/proxy{quote(path)}"
+        with _translated(self.name):
+            try:
+                answer = self._client.request(
+                    "GET", place, serialize=False, _request_timeout=(CONNECT, READ)
+                )
+            except ApiException as error:  # the application's own answer, too
+                return error.status, (error.body or b"").decode(errors="replace")
+            return answer.status, answer.data.decode(errors="replace")
+
     def request_token(self, namespace: str, account: str, *, seconds: int) -> str:
         """A token for a ServiceAccount; the server may give it a shorter life.
 

@@ -11,11 +11,16 @@ from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import Object, ObjectKey, copied, join_api_version
 from gitops_lab.ports import Clock, Credentials
 from kubesim.api import Api, Options
+from kubesim.applications.exchange import Request
+from kubesim.applications.routing import Unreachable, behind, port_name
 from kubesim.auth import Attributes, User
 from kubesim.auth.users import AUTHENTICATED, account_groups
 from kubesim.controllers.signing import Sign
 from kubesim.resources import Resource
 from kubesim.store import Store
+
+PROXY = "10.244.0.1"
+"""The address that the API server's requests come from: the first node's, on the pods' network."""
 
 
 class SimulatedCluster(kubesim.Cluster):
@@ -211,6 +216,27 @@ class SimulatedConnection:
         except ApiError as error:
             if error.code != 404:
                 raise
+
+    def ask(self, namespace: str, service: str, path: str) -> tuple[int, str]:
+        """What the application behind a Service answers; 503 if no pod is ready."""
+        name, _, port = service.partition(":")
+        api, applications = self._api, self.cluster.applications
+        self._authorize("get", api.registry.preferred("", "Service"), namespace, name, "proxy")
+        found = api.store.get(("", "services", namespace, name))
+        if found is None:
+            raise ApiError(404, "NotFound", f'services "{name}" not found')
+        if port.isdecimal():
+            known = port_name(found, int(port))  # empty where a Service's only port has no name
+            port = port if known is None else known
+        places = behind(api.store.get(("", "endpoints", namespace, name)) or {}, port)
+        if not places:
+            return 503, f'no endpoints available for service "{service}"'
+        place = applications.turns.take(f"{namespace}/{name}", places)
+        try:
+            answer = applications.send(place, Request(path=path), client=PROXY)
+        except Unreachable as error:
+            return 503, f"error trying to reach service: {error}"
+        return answer.code, answer.body.decode(errors="replace")
 
     @property
     def _api(self) -> Api:

@@ -7,8 +7,9 @@ A deployer is a class that says what it needs (`Deployer.needs`) and does its wo
    deployers run in pods.
 2. It constructs the deployer with one `Context`: everything that it may touch is in there.
 3. It calls `step(now)` at once, and then whenever the last answer said. Between two steps, it may
-   call `notify(revision)` (a push) and `changed(key)` (a live object of a kind in `watches`
-   changed). If one of them returns True, `step` is called again as soon as possible.
+   call `notify(revision)` (a push), `changed(key)` (a live object of a kind in `watches`
+   changed) and `heard(event)` (a pull request, an approval). If one of them returns True, `step`
+   is called again as soon as possible.
 4. Its watcher compares live state with Git. It reads `applied` and `settled`, and asks `desired`,
    `expected` and `owns`, because each deployer renders and marks its objects in a way of its own.
 
@@ -40,7 +41,7 @@ from gitops_lab.engine.plan import kept
 from gitops_lab.engine.render import render
 from gitops_lab.journal import ActorJournal
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
-from gitops_lab.ports import Cluster, Credentials, Git, Source, Statuses
+from gitops_lab.ports import Cluster, Credentials, ForgeEvent, Git, Source, Statuses
 
 RIGHTS = ("cluster-admin", "application")
 """How much a deployer may do in its cluster.
@@ -208,6 +209,10 @@ class Deployer(ABC):
 
     is_at_work = False
     """Whether it is in the middle of something, such as waiting for a rollout."""
+
+    def heard(self, event: ForgeEvent) -> bool:
+        """Something happened to a pull request, or a person asked for something; step now?"""
+        return False
 
     # -- What the watcher asks -------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ BINARIES = ("*.jpg", "*.jpeg", "*.gif", "*.png", "*.wmv", "*.flv", "*.tar.gz", "
 PIPELINES = (
     ".github/", ".circleci/", ".travis.yml", ".gitlab-ci.yml", "appveyor.yml", ".drone.yml",
     "cloudbuild.yaml", "codeship-services.yml", "codeship-steps.yml",
+    ".gitops-lab/",  # our own pipeline file, as Flux leaves other tools' files out
 )  # fmt: skip
 TOOLS = ("**/.goreleaser.yml", "**/.sops.yaml", "**/.flux.yaml")
 DEFAULTS = (*VERSION_CONTROL, *BINARIES, *PIPELINES, *TOOLS)

@@ -113,6 +113,22 @@ class PullRequests:
             ends = (span.base or _EMPTY, pull.head)
         return git("diff", *_PLAIN, "--stat", "-p", *ends, cwd=self._repository.path)
 
+    def preview(self, number: int) -> tuple[str, str]:
+        """A commit with the files that a merge would give, on no branch, and the target's tip.
+
+        Raises:
+            ForgeError: there are conflicts.
+        """
+        pull = self.get(number)
+        target = self._branch(pull.target)
+        span = self._merging.range(pull.head, target)
+        at = self._database.commit(pull.head).at  # the same preview each time
+        return self._merging.make(pull, span, "merge", person(pull.author), at), target
+
+    def opened_from(self, source: str) -> int:
+        """The number of the open pull request from a branch; 0 if there is none."""
+        return next((number for number, (s, _) in self._open().items() if s == source), 0)
+
     # -- what people do -------------------------------------------------------------------------
 
     def open(
@@ -322,6 +338,8 @@ class PullRequests:
                 self._database.set_reference(f"refs/pull/{number}/head", event.after)
                 with self._records.locked():
                     pull = self.get(number)
+                    if self._records.read(_path(number))["head"] == pull.head:
+                        continue  # opened after this push
                     said = f"moves pull request {number} to {pull.head[:7]}"
                     self._write(pull, event.by, "moved", said, commit=pull.head)
             elif event.branch == target and not event.deleted:

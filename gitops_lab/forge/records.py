@@ -163,7 +163,7 @@ class Records:
 def _content(value: Any) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
-    return (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _event(message: str, at: float) -> Event:

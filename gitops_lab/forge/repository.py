@@ -350,6 +350,14 @@ class Repository:
             commits.append(Commit(Revision(branch, commit), author, float(at), message.strip()))
         return tuple(commits)
 
+    def message(self, commit: str) -> str:
+        """The message of a commit, by its full hash.
+
+        Raises:
+            ForgeError: there is no such commit.
+        """
+        return self._database.commit(commit).message
+
     def files(self, revision: Revision | str = "") -> tuple[str, ...]:
         """The paths of all files and links of a revision, or of the default branch, sorted.
 

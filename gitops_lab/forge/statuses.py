@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from gitops_lab.errors import ForgeError
 from gitops_lab.forge.records import Records
@@ -50,7 +50,7 @@ class Statuses:
         self,
         commit: str,
         context: str,
-        state: State,
+        state: str,
         description: str = "",
         url: str = "",
         *,
@@ -81,7 +81,9 @@ class Statuses:
         with self._records.locked():
             known = self._documents(commit)
             short = " ".join(description.split())[:200]
-            status = Status(context, state, short, url, by or context, self._records.now())
+            status = Status(
+                context, cast(State, state), short, url, by or context, self._records.now()
+            )
             old = known.get(context)
             if old and {**old, "at": 0, "by": ""} == {**asdict(status), "at": 0, "by": ""}:
                 return  # said already

@@ -11,6 +11,7 @@ from gitops_lab.deployers.deployer import Context, Deployer, Needs
 from gitops_lab.errors import UsageError
 from gitops_lab.forge import GitSource
 from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.ports import ForgeEvent
 from gitops_lab.worlds.arms import ArmDescription
 from gitops_lab.worlds.cluster import LEARNER, OBSERVER, ArmCluster
 from gitops_lab.worlds.watcher import Watched, Watcher, status_line
@@ -39,6 +40,9 @@ class ArmHost(Protocol):
 
     def changed(self, key: ObjectKey) -> None:
         """Tell the deployer that a live object changed that it watches."""
+
+    def heard(self, event: ForgeEvent) -> None:
+        """Tell the deployer what happened at the forge beside pushes."""
 
     def wake(self) -> None:
         """Have it step now, if it would anyway."""

@@ -17,6 +17,7 @@ from gitops_lab.errors import UsageError
 from gitops_lab.frontends.argocd.deployer import POLICY as ARGOCD
 from gitops_lab.frontends.argocd.deployer import ArgoCD
 from gitops_lab.frontends.flux.deployer import FluxDeployer
+from gitops_lab.pipeline import PipelineDeployer
 
 BRANCH = "main"
 """The branch that arms follow unless they say otherwise."""
@@ -76,6 +77,7 @@ ARMS = {
         ArmDescription("pull", PullDeployer, PULL),
         ArmDescription("pull+self-heal", PullDeployer, replace(PULL, self_heal=True)),
         ArmDescription("pull+webhook", PullDeployer, replace(PULL, on_event=True)),
+        ArmDescription("pipeline", PipelineDeployer, PUSH),
         ArmDescription("flux", FluxDeployer, PULL),
         ArmDescription("argocd", ArgoCD, ARGOCD),
     )

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from gitops_lab.deployers.deployer import Deployer
 from gitops_lab.journal import ActorJournal
 from gitops_lab.model import ObjectKey, Revision
+from gitops_lab.ports import ForgeEvent
 from kubesim.clock import SimClock, WallClock
 
 
@@ -36,6 +37,7 @@ class Host(ABC):
         self._make, self._journal = make, journal
         self._news: deque[Revision] = deque()
         self._changed: deque[ObjectKey] = deque()
+        self._events: deque[ForgeEvent] = deque()
         self._due = float("-inf")
 
     @abstractmethod
@@ -65,6 +67,12 @@ class Host(ABC):
         """Tell the deployer that a live object changed that it watches."""
         if not self.down:
             self._changed.append(key)
+            self.wake()
+
+    def heard(self, event: ForgeEvent) -> None:
+        """Tell the deployer what happened at the forge beside pushes."""
+        if not self.down:
+            self._events.append(event)
             self.wake()
 
     def pause(self) -> None:
@@ -99,6 +107,7 @@ class Host(ABC):
         wanted = [self.deployer.notify(self._news.popleft()) for _ in range(len(self._news))]
         changes = range(len(self._changed))
         wanted += [self.deployer.changed(self._changed.popleft()) for _ in changes]
+        wanted += [self.deployer.heard(self._events.popleft()) for _ in range(len(self._events))]
         if wanted and not any(wanted) and not by_hand and now < self._due:
             return self._due
         if by_hand:

@@ -13,7 +13,7 @@ from gitops_lab.engine.render import render
 from gitops_lab.errors import UsageError
 from gitops_lab.journal import ActorJournal
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
-from gitops_lab.ports import Cluster
+from gitops_lab.ports import Cluster, ForgeEvent
 
 
 class RemotePod:
@@ -94,6 +94,9 @@ class RemotePod:
 
     def changed(self, key: ObjectKey) -> None:
         """It watches by itself."""
+
+    def heard(self, event: ForgeEvent) -> None:
+        """It is not told of the forge."""
 
     def wake(self) -> None:
         """It wakes by itself."""

@@ -190,6 +190,8 @@ class World(ABC):
         for event in self.repository.deliver():
             self.pushed(event)
         for news in self.repository.news():
+            for arm in self.arms.values():
+                arm.host.heard(news)
             if news.is_news:
                 self.journal.record("forge", news.name, news.subject, news.text, **news.data)
         self.look()

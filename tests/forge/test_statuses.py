@@ -49,5 +49,5 @@ def test_what_cannot_be_a_status_is_refused(
     commit: str, context: str, state: str, told: str, repository: Repository
 ) -> None:
     with pytest.raises(ForgeError, match=told):
-        repository.statuses.set(commit, context, state)  # type: ignore[arg-type]
+        repository.statuses.set(commit, context, state)
     assert repository.records.tip() == ""
