@@ -39,8 +39,6 @@ def json_patch(obj: Object, operations: Sequence[Mapping[str, Any]]) -> Object:
             cannot be done, or a `test` fails. The real server does not say which: its sentence is
             the same for all.
     """
-    from jsonpatch import JsonPatchException, JsonPointerException  # costs 10 ms
-
     if not isinstance(operations, list) or not all(isinstance(op, dict) for op in operations):
         kind = "object" if isinstance(operations, dict) else "value"
         what = f"json: cannot unmarshal {kind} into Go value of type []handlers.jsonPatchOp"
@@ -49,36 +47,100 @@ def json_patch(obj: Object, operations: Sequence[Mapping[str, Any]]) -> Object:
         limit = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}"
         message = f"Request entity is too large: {limit}, got {len(operations)}"
         raise ApiError(413, "RequestEntityTooLarge", message)
+    result, size = copied(obj), 0
     try:
-        result = _operated(copied(obj), copied({"operations": operations})["operations"])
-    except (JsonPatchException, JsonPointerException, LookupError, TypeError, ValueError) as error:
-        raise _cannot_be_done() from error
-    if not isinstance(result, dict):
-        raise _cannot_be_done()
-    return result
-
-
-def _operated(obj: Object, operations: list[dict[str, Any]]) -> Any:
-    """An object of its own after operations of their own."""
-    from jsonpatch import JsonPatch, JsonPointer
-
-    if not any(operation.get("op") == "copy" for operation in operations):
-        return JsonPatch(operations).apply(obj, in_place=True)
-    size, result = 0, obj
-    for operation in operations:
-        one = JsonPatch([operation])
-        if operation.get("op") == "copy":
-            size += len(json.dumps(JsonPointer(operation["from"]).resolve(result)))
+        for operation in operations:
+            size += _operate(result, operation)
             if size > MAX_COPIED:
                 raise ValueError("copies of copies")
-        result = one.apply(result, in_place=True)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _cannot_be_done() from error
     return result
+
+
+def _operate(obj: Object, operation: Mapping[str, Any]) -> int:
+    """Carry one operation out; the size of what it copied.
+
+    As on the real server (evanphx/json-patch v4) a field that is not there counts as null in a
+    test and in a copy, negative indexes count from the end, and what stands before the first slash
+    of a path is not looked at.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: it cannot be done.
+    """
+    kind = operation["op"]
+    place, key = _place(obj, operation["path"])
+    value = copied({"value": operation.get("value")})["value"]
+    match kind:
+        case "add":
+            _add(place, key, value)
+        case "remove":
+            _remove(place, key)
+        case "replace":
+            _get(place, key)
+            if isinstance(place, list):
+                place[int(key)] = value
+            else:
+                place[key] = value
+        case "test":
+            if not _is_same(_get(place, key), value):
+                raise ValueError("test failed")
+        case "move" | "copy":
+            source, name = _place(obj, operation["from"])
+            moved = _get(source, name)
+            if kind == "move":
+                _remove(source, name)
+            else:
+                moved = copied({"value": moved})["value"]
+            place, key = _place(obj, operation["path"])
+            _add(place, key, moved)
+            return len(json.dumps(moved)) if kind == "copy" else 0
+        case _:
+            raise ValueError(f"unexpected kind: {kind}")
+    return 0
+
+
+def _place(obj: Object, path: str) -> tuple[Any, str]:
+    """The map or list that holds what a path leads to, and the last step."""
+    _, *steps, last = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")]
+    place: Any = obj
+    for step in steps:
+        place = _get(place, step)
+    if not isinstance(place, (dict, list)):
+        raise LookupError(path)
+    return place, last
+
+
+def _get(place: Any, key: str) -> Any:
+    return place[int(key)] if isinstance(place, list) else place.get(key)
+
+
+def _add(place: Any, key: str, value: Any) -> None:
+    if isinstance(place, dict):
+        place[key] = value
+        return
+    size = len(place)
+    index = size if key == "-" else int(key)
+    if not -size - 1 <= index <= size:
+        raise LookupError(key)
+    place.insert(index if index >= 0 else index + size + 1, value)
+
+
+def _remove(place: Any, key: str) -> None:
+    del place[int(key) if isinstance(place, list) else key]
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same in JSON, where true is not 1."""
+    return (type(one) is type(other) and one == other) or (
+        type(one) in (int, float) and type(other) in (int, float) and one == other
+    )
 
 
 def _cannot_be_done() -> ApiError:
     """422, as the real server answers whatever it was that could not be done."""
     message = "the server rejected our request due to an error in our request"
-    return ApiError(422, "Invalid", message)
+    return ApiError(422, "Invalid", message, details={})
 
 
 def merge_patch(obj: Object, patch: Mapping[str, Any]) -> Object:

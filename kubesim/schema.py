@@ -8,7 +8,6 @@ A request's body goes through `decode`, which leaves it as the real server's dec
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping, Set
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from kubesim import field_kinds, quantity
+from kubesim.encoding import base64_fault
 from kubesim.errors import ApiError
 from kubesim.model import Object, join_api_version
 
@@ -564,15 +564,10 @@ def _time(value: str, node: Node, at: _At, findings: Findings) -> str:
     return value if f"{seconds}Z" == value else f"{seconds}Z"
 
 
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/\r\n")
-
-
 def _check_base64(value: str, at: _At, findings: Findings) -> None:
-    """Bytes travel as base64; what does not decode is refused at its first bad character."""
-    try:
-        binascii.a2b_base64(value.replace("\n", "").replace("\r", ""), strict_mode=True)
-    except (binascii.Error, ValueError):
-        bad = next((at for at, char in enumerate(value) if char not in _BASE64), len(value))
+    """Bytes travel as base64."""
+    bad = base64_fault(value)
+    if bad is not None:
         _blame(value, at, f"illegal base64 data at input byte {bad}", findings)
 
 

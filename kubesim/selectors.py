@@ -159,7 +159,7 @@ class _Parser:
         if sign in ("<", ">"):
             if not _INTEGER.fullmatch(value):
                 why = "for 'Gt', 'Lt' operators, the value must be an integer"
-                raise _unparsed(f'values[0][{key}]: Invalid value: "{value}": {why}')
+                raise _unparsed(f'values[0]: Invalid value: "{value}": {why}')
             return _compares(key, value, sign)
         _check_value(key, 0, value)
         if sign == "!=":
@@ -182,7 +182,8 @@ class _Parser:
             elif not value and _is_identifier(token):
                 value = token
             else:
-                raise _unparsed(_unexpected(token, "',', or ')'").message)
+                expected = "',', or ')'" if value else "',', ')' or identifier"
+                raise _unparsed(_unexpected(token, expected).message)
 
     @property
     def _next(self) -> str:
@@ -209,7 +210,14 @@ def _unparsed(why: str) -> ApiError:
 
 def _check_key(key: str) -> None:
     prefix, slash, name = key.rpartition("/")
-    if slash and (not _PREFIX.fullmatch(prefix) or len(prefix) > 253):
+    if "/" in prefix:
+        why = (
+            "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must "
+            "start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or "
+            "'123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') "
+            "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        )
+    elif slash and (not _PREFIX.fullmatch(prefix) or len(prefix) > 253):
         why = "prefix part must be a lowercase RFC 1123 subdomain"
     elif len(name) > 63:
         why = "name part must be no more than 63 bytes"
@@ -295,7 +303,6 @@ SELECTABLE: dict[tuple[str, str], dict[str, Value]] = {
     ("", "replicationcontrollers"): {"status.replicas": _at("status.replicas", 0)},
     ("", "secrets"): _paths("type"),
     ("", "services"): _paths("spec.clusterIP", "spec.type"),
-    ("apps", "replicasets"): {"status.replicas": _at("status.replicas", 0)},
     ("batch", "jobs"): {"status.successful": _at("status.succeeded", 0)},
     ("certificates.k8s.io", "certificatesigningrequests"): _paths("spec.signerName"),
 }

@@ -75,6 +75,19 @@ def patched_header(obj: Object, resource: Resource) -> Object:
     return {**obj, "apiVersion": version, "kind": kind}
 
 
+def check_type(config: Any, resource: Resource) -> None:
+    """An apply configuration says of what kind it is, and that is the kind it is applied to.
+
+    Raises:
+        ApiError: 400 BadRequest.
+    """
+    with_header(config, resource.api_version, resource.kind) if not isinstance(config, dict) else {}
+    version, kind = config.get("apiVersion") or "", config.get("kind") or ""
+    if (version, kind) != (resource.api_version, resource.kind):
+        shown = "/".join(split_api_version(version)) if isinstance(version, str) else "/"
+        raise refusals.bad_request(f"invalid object type: {shown}, Kind={kind}")
+
+
 def decoded(
     body: Object,
     resource: Resource,

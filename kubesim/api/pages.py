@@ -10,6 +10,7 @@ import base64
 import json
 
 from kubesim import refusals
+from kubesim.encoding import base64_fault
 from kubesim.model import Object
 
 EXPIRED = (
@@ -41,9 +42,14 @@ def read(token_: str) -> tuple[int, Place]:
     Raises:
         ApiError: 400 BadRequest if it is none of ours.
     """
+    bad = base64_fault(token_, padded=False, urlsafe=True)
+    if bad is not None:
+        why = f"illegal base64 data at input byte {bad}"
+        raise refusals.bad_request(f"invalid continue token: continue key is not valid: {why}")
     try:
         content = json.loads(base64.urlsafe_b64decode(token_ + "=" * (-len(token_) % 4)))
         namespace, _, name = content["start"].partition("/")
         return int(content["rv"]), (namespace, name)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise refusals.bad_request(f"continue key is not valid: {error}") from None
+        why = f"invalid continue token: continue key is not valid: {error}"
+        raise refusals.bad_request(why) from None

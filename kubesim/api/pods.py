@@ -27,14 +27,18 @@ def bound(pod: Object, binding: Object, now: str) -> Object:
         now: the time, as Kubernetes writes it.
 
     Raises:
-        ApiError: 409 if the pod is bound, gated or being deleted already; 422 without a node.
+        ApiError: 409 if the pod is bound, gated or being deleted already; 500 without a node, and
+            without a reason, as the real server has it.
     """
     metadata, spec = pod["metadata"], pod["spec"]
     name = metadata["name"]
-    node = (binding.get("target") or {}).get("name")
+    target = binding.get("target") or {}
+    node, kind = target.get("name"), target.get("kind") or "Node"
+    if kind != "Node":
+        supported = 'supported values: "Node", "<empty>"'
+        raise ApiError(500, "", f'target.kind: Unsupported value: "{kind}": {supported}')
     if not node:
-        cause = ("FieldValueRequired", "Required value", "target.name")
-        raise refusals.invalid("", "Binding", name, [cause])
+        raise ApiError(500, "", "target.name: Required value")
     if "deletionTimestamp" in metadata:
         why = f"pod {name} is being deleted, cannot be assigned to a host"
         raise refusals.conflict("", "pods/binding", name, why)

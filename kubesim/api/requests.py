@@ -51,6 +51,18 @@ def namespace_of(body: Any, resource: Resource, namespace: str) -> str:
     return namespace
 
 
+def check_namespace(body: Object, namespace: str) -> None:
+    """The outcome of a patch stays in its namespace.
+
+    Raises:
+        ApiError: 400 BadRequest.
+    """
+    place = metadata_of(body).get("namespace")
+    if namespace and place and place != namespace:
+        message = "the namespace of the provided object does not match the namespace sent on the "
+        raise refusals.bad_request(f"{message}request")
+
+
 def check_name(body: Any, name: str, namespace: str) -> None:
     """A body is about the object that the request names.
 
@@ -94,6 +106,8 @@ def check_revision(metadata: Mapping[str, Any], old: Object, resource: Resource)
         ApiError: 409 Conflict if it is not.
     """
     revision = metadata.get("resourceVersion")
+    if revision and not (revision.isascii() and revision.isdigit()):
+        raise ApiError(500, "", f'strconv.ParseUint: parsing "{revision}": invalid syntax')
     if revision and revision != old["metadata"]["resourceVersion"]:
         name = old["metadata"]["name"]
         raise refusals.conflict(resource.group, resource.plural, name)

@@ -48,7 +48,7 @@ def scale_of(obj: Object, resource: Resource, *, may_lack: bool = False) -> Obje
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {key: metadata[key] for key in own if key in metadata},
-        "spec": {} if wanted is None else {"replicas": wanted},
+        "spec": {"replicas": wanted} if wanted else {},
         "status": {"replicas": there, "selector": selector or ""},
     }
 

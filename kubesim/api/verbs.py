@@ -332,6 +332,7 @@ class Api:
         before = _served(resource, old)
         obj = decoding.patched_header(_patched(before, patch, type, resource.node), resource)
         obj = self._decoded(obj, resource, options, known=before, patch=patch)
+        requests.check_namespace(obj, key.namespace)
         requests.check_name(obj, name, key.namespace)
         return self._replace(resource, key, old, obj, subresource, options)
 
@@ -547,7 +548,8 @@ class Api:
         options: Options,
     ) -> Object:
         """Apply a configuration; the object in its stored version, `old` if nothing changed."""
-        sent = config = decoding.with_header(config, resource.api_version, resource.kind)
+        decoding.check_type(config, resource)
+        sent = config
         config, fault = decoding.canonical(config, resource)
         metadata = requests.metadata_of(config)
         named = {"metadata": {"name": key.name, **metadata}} if old else config

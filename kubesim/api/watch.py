@@ -7,6 +7,7 @@ from typing import Any
 
 from kubesim import refusals
 from kubesim.api.conversion import Convert
+from kubesim.errors import ApiError
 from kubesim.model import Object
 from kubesim.selectors import Predicate
 from kubesim.store import Event, Store
@@ -106,11 +107,13 @@ def revision_of(text: str) -> int:
     """The number in a resourceVersion that a client sends back.
 
     Raises:
-        ApiError: 400 BadRequest if there is none.
+        ApiError: 500 if there is none, without a reason, as the real server has it.
     """
     if not (text.isascii() and text.isdigit()):
-        raise refusals.bad_request(
-            f'invalid resource version "{text}": strconv.ParseUint: '
-            f'parsing "{text}": invalid syntax'
+        raise ApiError(
+            500,
+            "",
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+            "invalid syntax",
         )
     return int(text)

@@ -122,7 +122,7 @@ class Shaper:
                 "apiVersion": f"meta.k8s.io/{self.form.version}",
                 "kind": "PartialObjectMetadataList",
                 "metadata": found["metadata"],
-                "items": [self._partial(each) for each in found["items"]],
+                "items": [self._partial(each) for each in found["items"]] or None,
             }
         if self.resource.schema is None:  # Kubernetes' own items do not repeat what they are
             found = {**found, "items": [_without_header(each) for each in found["items"]]}

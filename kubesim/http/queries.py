@@ -6,6 +6,7 @@ validation (apimachinery `apis/meta/v1/validation`, `apis/meta/internalversion/v
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,8 +83,10 @@ def write_options(query: Query, kind: str, *, user: User) -> Options:
     if len(manager) > _LONGEST_MANAGER:
         why = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
         causes.append(("FieldValueTooLong", why, "fieldManager"))
-    if not manager.isprintable():
-        why = f'Invalid value: "{manager}": should only contain printable characters'
+    bad = next((at for at, each in enumerate(manager) if not each.isprintable()), None)
+    if bad is not None:
+        where = f"invalid character U+{ord(manager[bad]):04X} (at position {bad})"
+        why = f"Invalid value: {json.dumps(manager)}: {where}"
         causes.append(("FieldValueInvalid", why, "fieldManager"))
     if validation not in _VALIDATIONS:
         listed = ", ".join(f'"{each}"' for each in ("", *_VALIDATIONS))
@@ -137,7 +140,8 @@ def delete_options(query: Query, body: Any, *, user: User) -> Options:
         raise _not_options("dryRun is a list of strings")
     causes = _dry_run_faults(dry_run)
     if orphan is not None and propagation:
-        why = "Invalid value: orphanDependents and deletionPropagation cannot be both set"
+        both = "orphanDependents and deletionPropagation cannot be both set"
+        why = f'Invalid value: "{propagation}": {both}'
         causes.append(("FieldValueInvalid", why, "propagationPolicy"))
     if causes:
         raise refusals.invalid("meta.k8s.io", "DeleteOptions", "", causes)
@@ -211,7 +215,12 @@ def list_options(query: Query, *, watch: bool, name: str = "") -> ListOptions:
     if causes:
         raise refusals.invalid("meta.k8s.io", "ListOptions", "", causes)
     if options.since:
-        revision_of(options.since)
+        try:
+            revision_of(options.since)
+        except ApiError as error:
+            if watch:
+                raise
+            raise refusals.bad_request(f"invalid resource version: {error.message}") from None
     return options
 
 
@@ -241,6 +250,8 @@ def _list_faults(options: ListOptions) -> list[_Cause]:
 def _watch_faults(options: ListOptions) -> list[_Cause]:
     match, field = options.match, "resourceVersionMatch"
     if options.initial is None:
+        if options.continue_:
+            return [_forbidden(field, f"{field} is forbidden when continue is provided")]
         if not match:
             return []
         why = f"{field} is forbidden for watch unless sendInitialEvents is provided"

@@ -42,5 +42,5 @@ def test_an_agent_imports_nothing_that_its_image_lacks(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     # Not kubernetes-validate: the Python client imports it where it is there.
-    others = {"aiohttp", "cel-expr-python", "cryptography", "matplotlib", "rich", "jsonpatch"}
+    others = {"aiohttp", "cel-expr-python", "cryptography", "matplotlib", "rich"}
     assert not others & set(done.stdout.split())

@@ -31,7 +31,11 @@ from kubesim.admission.validation import (
     workloads,
 )
 from kubesim.admission.validation.field import Rule
-from kubesim.admission.validation.metadata import check_metadata
+from kubesim.admission.validation.metadata import (
+    check_changes,
+    check_content,
+    check_names,
+)
 from kubesim.model import Object
 from kubesim.resources import Resource
 
@@ -106,6 +110,10 @@ _NAME_FORMATS: dict[tuple[str, str], names.Format] = {
 }
 
 
+_TWICE = frozenset((("", "Node"), ("batch", "Job")))
+"""Kinds whose updates are held to the rules of a new object and to those of a change."""
+
+
 def validate(
     obj: Object, resource: Resource, *, old: Object | None = None, subresource: str = ""
 ) -> None:
@@ -127,21 +135,24 @@ def validate(
         return
     kind = (resource.group, resource.kind)
     meta = obj.get("metadata", {})
-    errors = list(
-        check_metadata(
-            meta,
-            None if old is None else old.get("metadata", {}),
-            namespaced=resource.namespaced,
-            name_format=_NAME_FORMATS.get(kind, names.dns_subdomain),
-            extension=resource.is_custom or resource.group == "apiextensions.k8s.io",
-        )
-    )
+    extension = resource.is_custom or resource.group == "apiextensions.k8s.io"
+    content = list(check_content(meta, extension=extension))
+    if old is None:
+        name_format = _NAME_FORMATS.get(kind, names.dns_subdomain)
+        errors = [*check_names(meta, namespaced=resource.namespaced, name_format=name_format)]
+    else:
+        errors = [*check_changes(meta, old.get("metadata", {}))]
+    again = [] if old is None else [*errors, *content, *content]  # it looks more than once
+    errors += content
     part = PARTS.get((*kind, subresource))
     rule = part or RULES.get(kind)
     if resource.schema is not None:
         errors += custom.custom_object(obj, old, resource.schema)
     elif rule is not None and (part or old is None or not _same_body(obj, old)):
         errors += rule(obj, old)
+        if old is not None and not part and kind in _TWICE:
+            errors += rule(obj, None)
+    errors += again
     if errors:
         name = meta.get("name") or meta.get("generateName", "")
         causes = [(error.reason, error.message, error.field) for error in errors]

@@ -54,6 +54,11 @@ def _bounds(spec: Object) -> Errors:
     low, high = spec.get("minReplicas"), spec.get("maxReplicas", 0)
     if low is not None and low < 1:
         yield invalid("spec.minReplicas", low, "must be greater than or equal to 1")
+    if low == 0 and not any(
+        metric.get("type") in ("Object", "External") for metric in spec.get("metrics", ())
+    ):
+        detail = "must specify at least one Object or External metric to support scaling to zero "
+        yield forbidden("spec.metrics", f"{detail}replicas")
     if high < 1:
         yield required("spec.maxReplicas", "must be set and greater than 0")
     if low is not None and high < low:

@@ -27,28 +27,14 @@ _SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePerio
 _UNQUALIFIED_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
-def check_metadata(
-    meta: Object,
-    old: Object | None,
-    *,
-    namespaced: bool,
-    name_format: names.Format,
-    extension: bool = False,
-) -> Errors:
-    """The metadata of a new object, or of one that takes the place of an old one.
+def check_content(meta: Object, *, extension: bool = False) -> Errors:
+    """Labels, annotations, owners and finalizers.
 
     Args:
         meta: the object's `metadata`.
-        old: the stored object's `metadata`; None on create.
-        namespaced: whether objects of the kind live in namespaces.
-        name_format: what the name of such an object must look like.
         extension: whether the kind belongs to the extensions server (definitions and custom kinds),
             which lets finalizers be without a domain.
     """
-    if old is None:
-        yield from _names(meta, namespaced, name_format)
-    else:
-        yield from _changes(meta, old)
     if "labels" in meta:
         yield from check_labels(meta["labels"], "metadata.labels")
     if "annotations" in meta:
@@ -61,7 +47,14 @@ def check_metadata(
             yield from check_finalizer_domain(finalizer, f"metadata.finalizers[{index}]")
 
 
-def _names(meta: Object, namespaced: bool, name_format: names.Format) -> Errors:
+def check_names(meta: Object, *, namespaced: bool, name_format: names.Format) -> Errors:
+    """The names of a new object.
+
+    Args:
+        meta: its `metadata`.
+        namespaced: whether objects of the kind live in namespaces.
+        name_format: what the name of such an object must look like.
+    """
     prefix, name = meta.get("generateName", ""), meta.get("name", "")
     if prefix:
         # A random suffix follows, so a trailing dash is no fault.
@@ -82,7 +75,8 @@ def _names(meta: Object, namespaced: bool, name_format: names.Format) -> Errors:
     yield from at_least("metadata.generation", meta.get("generation"))
 
 
-def _changes(meta: Object, old: Object) -> Errors:
+def check_changes(meta: Object, old: Object) -> Errors:
+    """The metadata of an object that takes the place of an old one."""
     if "deletionTimestamp" in old:
         before = old.get("finalizers", ())
         added = sorted({each for each in meta.get("finalizers", ()) if each not in before})

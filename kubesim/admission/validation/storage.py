@@ -141,7 +141,7 @@ def volume(obj: Object, old: Object | None) -> Errors:
     if not capacity:
         yield required("spec.capacity")
     elif list(capacity) != ["storage"]:
-        yield not_supported("spec.capacity", list(capacity), ("storage",))
+        yield not_supported("spec.capacity", capacity, ("storage",))
     for name, amount in capacity.items():
         if parse(amount) <= 0:
             detail = "must be greater than zero"
@@ -156,6 +156,8 @@ def volume(obj: Object, old: Object | None) -> Errors:
         yield required("spec.nodeAffinity.required", "must specify required node constraints")
     if not sources:
         yield required("spec", "must specify a volume type")
+    path = spec.get("hostPath", {}).get("path", "")
+    yield from invalids("spec.hostPath.path", path, names.no_backsteps(path))
     for kind in sources[1:]:
         yield forbidden(f"spec.{kind}", "may not specify more than 1 volume type")
     if "local" in spec and "nodeAffinity" not in spec:
@@ -189,7 +191,8 @@ def storage_class(obj: Object, old: Object | None) -> Errors:
     yield from one_of("volumeBindingMode", obj.get("volumeBindingMode"), modes)
     if old is None:
         return
-    for field in ("parameters", "provisioner", "reclaimPolicy"):
+    yield from immutable("provisioner", provisioner, old.get("provisioner", ""))
+    for field in ("parameters", "reclaimPolicy"):
         if obj.get(field) != old.get(field):
             yield forbidden(field, f"updates to {field} are forbidden.")
     mode = obj.get("volumeBindingMode")
