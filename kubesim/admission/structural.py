@@ -77,7 +77,9 @@ def decoded(obj: Object, type_: Node) -> tuple[Object, Findings]:
     if clean is not header:
         kept = {name: value for name, value in obj.items() if name in clean or name not in header}
         obj = {**kept, **clean}
-    return _pruned(obj, type_, "", findings.unknown), findings
+    clean = _pruned(obj, type_, "", findings.unknown)
+    findings.unknown.sort()
+    return clean, findings
 
 
 @lru_cache(maxsize=1)

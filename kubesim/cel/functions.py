@@ -10,7 +10,6 @@ Source: apiserver `pkg/cel/library` (Kubernetes 1.37). What is left out: `format
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from ipaddress import (
@@ -25,7 +24,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from kubesim import quantity
+from kubesim import quantity, regex
 from kubesim.errors import ApiError
 
 Opaque = dict[str, str]
@@ -89,12 +88,12 @@ def _equivalent(items: list[Any], others: list[Any]) -> bool:
 
 
 def _find(text: str, pattern: str) -> str:
-    found = re.search(pattern, text)
+    found = regex.compiled(pattern).search(text)
     return found[0] if found else ""
 
 
 def _find_all(text: str, pattern: str) -> list[str]:
-    return [found[0] for found in re.finditer(pattern, text)]
+    return [found[0] for found in regex.compiled(pattern).finditer(text)]
 
 
 def _find_some(text: str, pattern: str, most: int) -> list[str]:

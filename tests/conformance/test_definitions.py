@@ -124,7 +124,7 @@ def test_a_definition_bears_its_plural_and_its_group(undefined: Books) -> None:
 
 def test_a_schema_is_structural(undefined: Books) -> None:
     spec = {"type": "object", "properties": {"a": {"description": "of no type"}}}
-    field = "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[a].type"
+    field = "spec.validation.openAPIV3Schema.properties[spec].properties[a].type"
     with refused(422, "Invalid", "must not be empty for specified object fields", field=field):
         undefined.requests.create(DEFINITIONS, undefined.definition(spec))
 
@@ -326,8 +326,6 @@ def test_a_rule_of_transitions_holds_from_the_first_change_on(ruled: Books) -> N
 
 def test_a_rule_that_cannot_be_compiled_is_refused(undefined: Books) -> None:
     spec = {**RULES, "x-kubernetes-validations": [{"rule": "self.nonsense > 1"}]}
-    field = (
-        "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
-    )
+    field = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
     with refused(422, "Invalid", "undefined field 'nonsense'", field=field):
         undefined.requests.create(DEFINITIONS, undefined.definition(spec))

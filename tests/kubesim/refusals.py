@@ -13,9 +13,11 @@ from gitops_lab.model import Object, copied
 from kubesim.admission import default
 from kubesim.admission.service_defaults import with_all_addresses
 from kubesim.admission.validation import validate
+from kubesim.api.definitions import with_stored_version
 from kubesim.resources import Registry, Resource
 from kubesim.schema import decode
 
+DEFINITIONS = ("CustomResourceDefinition",)
 REGISTRY = Registry.builtin()
 GONE = object()
 """Stands for a field that is taken away."""
@@ -337,7 +339,8 @@ def _accepted() -> dict[str, Object]:
         resource = resource_of(manifest)
         place = {"namespace": "shop"} if resource.namespaced else {}
         manifest["metadata"] = {"name": "web", **place, **manifest.get("metadata", {})}
-        found[resource.kind] = default(decode(manifest, resource.node)[0], resource)
+        obj = default(decode(manifest, resource.node)[0], resource)
+        found[resource.kind] = with_stored_version(obj) if resource.kind in DEFINITIONS else obj
     return found
 
 

@@ -118,7 +118,11 @@ def test_a_new_definition_knows_its_storage_version_and_serves_nothing_yet(
     world: CustomWorld,
 ) -> None:
     made = world.create(crd())
-    assert made["status"] == {"storedVersions": ["v1"]}
+    assert made["status"] == {
+        "storedVersions": ["v1"],
+        "conditions": None,
+        "acceptedNames": {"plural": "", "kind": ""},
+    }
     with pytest.raises(ApiError) as error:
         world.resource("CronTab", f"{GROUP}/v1")
     assert error.value.code == 404
@@ -268,8 +272,10 @@ def test_an_embedded_resource_has_a_header_of_its_own(world: CustomWorld) -> Non
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
     made = world.create(tab(x={**pod, "spec": {}}), field_validation="Ignore")
     assert made["spec"]["x"] == pod
-    with pytest.raises(ApiError, match=r"spec.x.kind: Required value: must not be empty"):
+    with pytest.raises(ApiError, match=r"spec.x.kind: Required value$"):
         world.create(tab(name="b", x={"apiVersion": "v1"}))
+    with pytest.raises(ApiError, match=r"spec.x.kind: Required value: must not be empty"):
+        world.create(tab(name="b", x={"apiVersion": "v1", "kind": ""}))
 
 
 DEFAULTS: dict[str, tuple[Object, Any, Any]] = {
@@ -416,7 +422,8 @@ INVALID: list[tuple[Object, Any, str]] = [
     (
         {"type": "integer", "anyOf": [{"minimum": 5}, {"maximum": 1}]},
         3,
-        '<nil>: Invalid value: "": "spec.x" must validate at least one schema (anyOf)',
+        '[<nil>: Invalid value: "": "spec.x" must validate at least one schema (anyOf), '
+        "spec.x: Invalid value: 3: spec.x in body should be greater than or equal to 5]",
     ),
     (
         {"type": "integer", "format": "int32"},
@@ -427,8 +434,9 @@ INVALID: list[tuple[Object, Any, str]] = [
     (
         {"type": "integer", "oneOf": [{"minimum": 5}, {"maximum": 1}]},
         3,
-        '<nil>: Invalid value: "": "spec.x" must validate one and only one schema (oneOf). '
-        "Found none valid",
+        '[<nil>: Invalid value: "": "spec.x" must validate one and only one schema (oneOf). '
+        "Found none valid, spec.x: Invalid value: 3: spec.x in body should be greater than or "
+        "equal to 5]",
     ),
     (
         {"type": "integer", "not": {"minimum": 5}},
@@ -688,7 +696,7 @@ def test_a_conversion_webhook_that_is_not_called_is_told_of(world: CustomWorld) 
 
 # -- Schemas that are not structural --------------------------------------------------------------
 
-BELOW = "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[x]"
+BELOW = "spec.validation.openAPIV3Schema.properties[spec].properties[x]"
 
 NOT_STRUCTURAL: list[tuple[Object, list[str]]] = [
     ({}, [f"{BELOW}.type: Required value: must not be empty for specified object fields"]),
@@ -705,10 +713,6 @@ NOT_STRUCTURAL: list[tuple[Object, list[str]]] = [
         [f"{BELOW}.items.type: Required value: must not be empty for specified array items"],
     ),
     (
-        {"type": "object", "properties": {}, "additionalProperties": False},
-        [f"{BELOW}.additionalProperties: Forbidden: additionalProperties cannot be set to false"],
-    ),
-    (
         {
             "type": "object",
             "properties": {"y": {"type": "string"}},
@@ -723,7 +727,7 @@ NOT_STRUCTURAL: list[tuple[Object, list[str]]] = [
         {"type": "string", "pattern": "("},
         [
             f'{BELOW}.pattern: Invalid value: "(": must be a valid regular expression, but '
-            "isn't: missing ), unterminated subpattern at position 0"
+            "isn't: error parsing regexp: missing closing ): `(`"
         ],
     ),
     (
@@ -739,17 +743,7 @@ NOT_STRUCTURAL: list[tuple[Object, list[str]]] = [
     ),
     (
         {"type": "integer", "default": "one"},
-        [
-            f'{BELOW}.default: Invalid value: "string": {BELOW}.default in body must be of type '
-            'integer: "string"'
-        ],
-    ),
-    (
-        {"type": "integer", "x-kubernetes-int-or-string": True},
-        [
-            f'{BELOW}.type: Invalid value: "integer": must be empty if '
-            "x-kubernetes-int-or-string is true"
-        ],
+        [f'{BELOW}.default: Invalid value: "string":  in body must be of type integer: "string"'],
     ),
     (
         {

@@ -74,9 +74,9 @@ def test_containers_that_say_nothing_get_the_defaults_and_the_pod_tells() -> Non
     assert made["spec"]["initContainers"][0]["resources"] == web["resources"]
     assert made["metadata"]["annotations"]["kubernetes.io/limit-ranger"] == (
         "LimitRanger plugin set: "
-        "cpu, memory request for init container setup; cpu, memory limit for init container setup; "
         "cpu, memory request for container web; cpu, memory limit for container web; "
-        "memory request for container own; memory limit for container own"
+        "memory request for container own; memory limit for container own; "
+        "cpu, memory request for init container setup; cpu, memory limit for init container setup"
     )
     assert made["status"]["qosClass"] == "Burstable"
 

@@ -63,14 +63,12 @@ def test_operations_are_done_one_after_the_other() -> None:
     [
         {"op": "test", "path": "/a", "value": 2},
         {"op": "remove", "path": "/b"},
-        {"op": "replace", "path": "/b", "value": 1},
         {"op": "add", "path": "/b/c", "value": 1},
         {"op": "add", "path": "/list/9", "value": 1},
         {"op": "add", "path": "/list/x", "value": 1},
         {"op": "frobnicate", "path": "/a"},
         {"op": "add", "value": 1},
-        {"op": "add", "path": "/a"},
-        {"op": "add", "path": "no-slash", "value": 1},
+        {"op": "add", "path": "no-slash"},
         {"op": "replace", "path": "", "value": "text"},
     ],
 )

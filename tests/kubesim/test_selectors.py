@@ -80,7 +80,7 @@ NAME = (
         ("a=(", PARSE + "found '(', expected: identifier"),
         (
             "a>x",
-            PARSE + 'values[0][a]: Invalid value: "x": '
+            PARSE + 'values[0]: Invalid value: "x": '
             "for 'Gt', 'Lt' operators, the value must be an integer",
         ),
         ("-a", PARSE + f'<nil>: Invalid value: "-a": {NAME}'),

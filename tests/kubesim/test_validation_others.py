@@ -125,6 +125,8 @@ CASES = [
         {"spec.minReplicas": 0, "spec.scaleTargetRef.name": ""},
         (
             "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1",
+            "spec.metrics: Forbidden: must specify at least one Object or External metric to "
+            "support scaling to zero replicas",
             "spec.scaleTargetRef.name: Required value",
         ),
         {"spec.minReplicas": 1},
@@ -383,13 +385,14 @@ CASES = [
         "CustomResourceDefinition",
         {
             "spec.versions[0].storage": False,
-            "spec.versions[1]": {"name": "v1", "served": True, "storage": False},
+            "spec.versions[0].schema": GONE,
         },
         (
-            "spec.versions[1].schema.openAPIV3Schema: Required value: schemas are required",
-            'spec.versions: Invalid value: ["v1","v1"]: must contain unique version names',
-            'spec.versions: Invalid value: ["v1","v1"]: must have exactly one version marked as '
-            "storage version",
+            "spec.versions[0].schema.openAPIV3Schema: Required value",
+            'spec.versions: Invalid value: [{"Name":"v1","Served":true,"Storage":false,'
+            '"Deprecated":false,"DeprecationWarning":null,"Schema":null,"Subresources":null,'
+            '"AdditionalPrinterColumns":null,"SelectableFields":null}]: must have exactly one '
+            "version marked as storage version",
         ),
         {
             "spec.versions[1]": {
@@ -642,7 +645,8 @@ CASES = [
             "spec.nodeAffinity": {},
         },
         (
-            'spec.capacity: Unsupported value: ["storage","speed"]: supported values: "storage"',
+            'spec.capacity: Unsupported value: {"speed":"1","storage":"0"}: supported '
+            'values: "storage"',
             'spec.capacity[storage]: Invalid value: "0": must be greater than zero',
             "spec.nodeAffinity.required: Required value: must specify required node constraints",
             "spec.nfs: Forbidden: may not specify more than 1 volume type",
@@ -684,11 +688,13 @@ CASES = [
                 "shortNames": ["a.b"],
             },
             "spec.versions[0].name": "1",
+            "status.storedVersions": ["1"],
         },
         (
             f'metadata.name: Invalid value: "Apps.Example.com": {SUBDOMAIN}',
             f'spec.group: Invalid value: "Example.com": {SUBDOMAIN}',
             f'spec.versions[0].name: Invalid value: "1": {RFC1035}',
+            f'spec.version: Invalid value: "1": {RFC1035}',
             f'spec.names.plural: Invalid value: "Apps": {RFC1035}',
             'spec.names.kind: Invalid value: "App_": may have mixed case, but should otherwise '
             f"match: {RFC1035}",
@@ -700,9 +706,9 @@ CASES = [
         "CustomResourceDefinition",
         {"spec.versions[0].schema.openAPIV3Schema": {"type": "string", "nullable": True}},
         (
-            'spec.versions[0].schema.openAPIV3Schema.type: Invalid value: "string": must be '
+            'spec.validation.openAPIV3Schema.type: Invalid value: "string": must be '
             "object at the root",
-            "spec.versions[0].schema.openAPIV3Schema.nullable: Forbidden: nullable cannot be true "
+            "spec.validation.openAPIV3Schema.nullable: Forbidden: nullable cannot be true "
             "at the root",
         ),
     ),
@@ -722,8 +728,7 @@ CASES = [
             "spec.scope: Required value",
             'spec.versions[0].deprecationWarning: Invalid value: "old": can only be set for '
             "deprecated versions",
-            "spec.versions[0].schema.openAPIV3Schema.type: Required value: must not be empty at "
-            "the root",
+            "spec.validation.openAPIV3Schema.type: Required value: must not be empty at the root",
         ),
     ),
     Case(
@@ -736,11 +741,11 @@ CASES = [
             ]
         },
         (
-            "spec.versions[0].additionalPrinterColumns[0].name: Required value",
-            "spec.versions[0].additionalPrinterColumns[0].type: Required value: must be one of "
+            "spec.additionalPrinterColumns[0].name: Required value",
+            "spec.additionalPrinterColumns[0].type: Required value: must be one of "
             "boolean,date,integer,number,string",
-            "spec.versions[0].additionalPrinterColumns[0].JSONPath: Required value",
-            'spec.versions[0].additionalPrinterColumns[1].type: Invalid value: "time": must be '
+            "spec.additionalPrinterColumns[0].JSONPath: Required value",
+            'spec.additionalPrinterColumns[1].type: Invalid value: "time": must be '
             "one of boolean,date,integer,number,string",
         ),
         {

@@ -10,6 +10,8 @@ its default feature gates.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kubesim import refusals
 from kubesim.admission.validation import (
     access,
@@ -30,7 +32,7 @@ from kubesim.admission.validation import (
     storage,
     workloads,
 )
-from kubesim.admission.validation.field import Rule
+from kubesim.admission.validation.field import FieldError, Rule
 from kubesim.admission.validation.metadata import (
     check_changes,
     check_content,
@@ -147,7 +149,8 @@ def validate(
     part = PARTS.get((*kind, subresource))
     rule = part or RULES.get(kind)
     if resource.schema is not None:
-        errors += custom.custom_object(obj, old, resource.schema)
+        faults = custom.custom_object(obj, old, resource.schema, resource.scale)
+        errors += [_of_status(fault) for fault in faults] if subresource == "status" else faults
     elif rule is not None and (part or old is None or not _same_body(obj, old)):
         errors += rule(obj, old)
         if old is not None and not part and kind in _TWICE:
@@ -157,6 +160,12 @@ def validate(
         name = meta.get("name") or meta.get("generateName", "")
         causes = [(error.reason, error.message, error.field) for error in errors]
         raise refusals.invalid(resource.group, resource.kind, name, causes)
+
+
+def _of_status(fault: FieldError) -> FieldError:
+    """A fault of a custom object's status, which is told by its place in the status."""
+    message = fault.message.replace(f"{fault.field} in body", f"{fault.field[7:]} in body")
+    return replace(fault, message=message)
 
 
 def _same_body(obj: Object, old: Object) -> bool:

@@ -15,11 +15,11 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
+from kubesim import regex
 from kubesim.admission.validation import names, rules
 from kubesim.admission.validation.field import (
     Errors,
@@ -31,6 +31,7 @@ from kubesim.admission.validation.field import (
     too_long,
 )
 from kubesim.model import Object
+from kubesim.resources import ScalePaths
 from kubesim.schema import Node
 
 Schema = Mapping[str, Any]
@@ -51,10 +52,14 @@ _BLOCKING = frozenset(
 """Faults that leave nothing to ask rules about."""
 
 
-def custom_object(obj: Object, old: Object | None, type_: Node) -> Errors:
-    """A custom object, and the schema and the rules of its kind."""
+def custom_object(
+    obj: Object, old: Object | None, type_: Node, scale: ScalePaths | None = None
+) -> Errors:
+    """A custom object, and the schema and the rules of its kind; and what its Scale is made of."""
     faults = list(value(obj, type_.schema, "", _NOTHING if old is None else old))
     yield from faults
+    if scale is not None:
+        yield from _scale(obj, scale)
     if _BLOCKING.isdisjoint(fault.reason for fault in faults):
         yield from rules.custom_object(obj, old, type_)
     elif rules.of(type_) is not None:
@@ -66,6 +71,32 @@ def custom_object(obj: Object, old: Object | None, type_: Node) -> Errors:
         )
 
 
+def _scale(obj: Object, scale: ScalePaths) -> Errors:
+    """The number of replicas, where there is one, is a number that is not negative."""
+    for path in (scale.spec_replicas, scale.status_replicas):
+        found: Any = obj
+        for name in path.split(".")[1:]:
+            if not isinstance(found, dict):
+                yield _no_number(path, found, "map[string]interface{}")
+                break
+            found = found.get(name)
+            if found is None:
+                break
+        else:
+            if isinstance(found, bool) or not isinstance(found, int):
+                yield _no_number(path, found, "int64")
+            elif found < 0:
+                yield invalid(path, found, "should be a non-negative integer")
+
+
+def _no_number(path: str, found: Any, wanted: str) -> FieldError:
+    types = {str: "string", bool: "bool", int: "int64", float: "float64", list: "[]interface {}"}
+    given = types.get(type(found), "map[string]interface {}")
+    shown = str(found).lower() if isinstance(found, bool) else found
+    detail = f"{path} accessor error: {shown} is of the type {given}, expected {wanted}"
+    return invalid(path, 0, detail)
+
+
 def value(given: Any, schema: Schema, path: str, before: Any = _NOTHING) -> Errors:
     """A value at a path, and the schema of that place; `before` is the value that was there."""
     if before is not _NOTHING and given == before:
@@ -75,6 +106,9 @@ def value(given: Any, schema: Schema, path: str, before: Any = _NOTHING) -> Erro
     type_ = _wrong_type(given, schema)
     if type_:
         yield _type_invalid(path, _type_of(given), type_)
+        if type_ == "integer" and isinstance(given, float):
+            text = f"Checked value must be of type integer (default format) in {path}"
+            yield invalid("<nil>", "", text)
         return
     if "enum" in schema and given not in schema["enum"]:
         listed = [each if isinstance(each, str) else json.dumps(each) for each in schema["enum"]]
@@ -138,39 +172,20 @@ def _text(given: str, schema: Schema, path: str) -> Errors:
         yield _type_invalid(path, given, schema["format"])
 
 
-_CLASSES = {
-    "[:alnum:]": "0-9A-Za-z",
-    "[:alpha:]": "A-Za-z",
-    "[:digit:]": "0-9",
-    "[:lower:]": "a-z",
-    "[:space:]": r"\s",
-    "[:upper:]": "A-Z",
-    "[:word:]": r"\w",
-    "[:xdigit:]": "0-9A-Fa-f",
-}
-
-
-@lru_cache(maxsize=1024)
-def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression of Go's (RE2 syntax), as far as Python has the same.
-
-    Raises:
-        re.error: it is none.
-    """
-    for name, characters in _CLASSES.items():
-        text = text.replace(name, characters)
-    return re.compile(text.replace(r"\z", r"\Z"), re.ASCII)
-
-
 def _matches(given: str, expression: str) -> bool:
     try:
-        return pattern(expression).search(given) is not None
-    except re.error:
+        return regex.matches(expression, given)
+    except regex.PatternError:
         return True  # the definition itself is refused for it
 
 
 def _number(given: float, schema: Schema, path: str) -> Errors:
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    factor = schema.get("multipleOf")
+    if factor and isinstance(given, int) and not int(factor):  # as the real server reckons
+        detail = f"factor MultipleOf declared for {path} must be positive: {int(factor)}"
+        yield invalid(path, given, detail)
+        factor = None
     if schema.get("exclusiveMaximum") and given >= high:
         yield _unfit(path, given, f"be less than {_plain(high)}")
     elif given > high:
@@ -179,7 +194,6 @@ def _number(given: float, schema: Schema, path: str) -> Errors:
         yield _unfit(path, given, f"be greater than {_plain(low)}")
     elif given < low:
         yield _unfit(path, given, f"be greater than or equal to {_plain(low)}")
-    factor = schema.get("multipleOf")
     if factor and not math.isclose(given / factor, round(given / factor), abs_tol=1e-9):
         yield _unfit(path, given, f"be a multiple of {_plain(factor)}")
     bits = {"int32": 31, "int64": 63}.get(schema.get("format", ""))
@@ -242,7 +256,9 @@ def _struct(given: Object, schema: Schema, path: str, before: Any) -> Errors:
             yield required(_below(path, name))
     if schema.get("x-kubernetes-embedded-resource"):
         for name in ("apiVersion", "kind"):
-            if not given.get(name):
+            if name not in given:
+                yield required(_below(path, name))
+            elif not given[name]:
                 yield required(_below(path, name), "must not be empty")
     for name, inner in given.items():
         child = properties.get(name, rest)
@@ -273,10 +289,12 @@ def _combined(given: Any, schema: Schema, path: str) -> Errors:
     yield from faults
     if "anyOf" in schema and not any(map(fits, schema["anyOf"])):
         yield must("validate at least one schema (anyOf)")
+        yield from value(given, schema["anyOf"][0], path)
     if "oneOf" in schema:
         matches = sum(map(fits, schema["oneOf"]))
         if not matches:
             yield must("validate one and only one schema (oneOf). Found none valid")
+            yield from value(given, schema["oneOf"][0], path)
         elif matches > 1:
             what = f"validate one and only one schema (oneOf). Found {matches} valid alternatives"
             yield must(what)

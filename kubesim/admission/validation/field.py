@@ -133,6 +133,10 @@ class Shown(str):
     """A value that is spelled already as messages repeat it."""
 
 
+NO_VALUE = Shown("")
+"""Stands for a value that a message does not repeat."""
+
+
 def in_go(value: Any, definition: str) -> Shown:
     """A struct as messages repeat it since Kubernetes 1.34: as JSON of the internal Go type.
 

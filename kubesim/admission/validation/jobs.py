@@ -13,6 +13,7 @@ from kubesim.admission.validation import names
 from kubesim.admission.validation.field import (
     IMMUTABLE,
     LABEL_SELECTOR,
+    NO_VALUE,
     Errors,
     Shown,
     at_least,
@@ -162,10 +163,10 @@ def _failure_policy(spec: Object, path: str) -> Errors:
             yield from _exit_codes(codes, f"{here}.onExitCodes")
         if codes is not None and conditions:
             detail = "specifying both OnExitCodes and OnPodConditions is not supported"
-            yield invalid(here, Shown(""), detail)
+            yield invalid(here, NO_VALUE, detail)
         elif codes is None and not conditions:
             detail = "specifying one of OnExitCodes and OnPodConditions is required"
-            yield invalid(here, Shown(""), detail)
+            yield invalid(here, NO_VALUE, detail)
     policy = spec.get("template", {}).get("spec", {}).get("restartPolicy", "")
     if policy != "Never":
         at = f"{path.removesuffix('.podFailurePolicy')}.template.spec.restartPolicy"

@@ -16,10 +16,12 @@ from functools import lru_cache
 from typing import Any
 
 from kubesim.admission.validation.field import (
+    NO_VALUE,
     Errors,
     FieldError,
     duplicate,
     forbidden,
+    in_go,
     invalid,
     not_supported,
     required,
@@ -32,7 +34,8 @@ Schema = Mapping[str, Any]
 
 RULES = "x-kubernetes-validations"
 
-_REASONS = ("FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired", "FieldValueDuplicate")
+_REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
+_RULE = "apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule"
 _LONGEST_MESSAGE = 5 * 1024
 _NOTHING = object()
 """Stands for the value before, where there was none."""
@@ -70,15 +73,14 @@ def _rule(rule: Object, schema: Schema, path: str, is_root: bool, has_past: bool
     if message and not message.strip():
         yield invalid(f"{path}.message", message, "message must be non-empty if specified")
     elif "\n" in message.strip():
-        yield invalid(f"{path}.message", message, "message must not contain line breaks")
+        yield invalid(f"{path}.message", message, "must not contain line breaks")
     elif not message and "\n" in text.strip():
         detail = "message must be specified if rule contains line breaks"
         yield required(f"{path}.message", detail)
     if "reason" in rule and rule["reason"] not in _REASONS:
         yield not_supported(f"{path}.reason", rule["reason"], _REASONS)
     if "fieldPath" in rule and not _resolves(rule["fieldPath"], schema):
-        detail = f"fieldPath must be a valid path: {rule['fieldPath']}"
-        yield invalid(f"{path}.fieldPath", rule["fieldPath"], detail)
+        yield invalid(f"{path}.fieldPath", rule["fieldPath"], "must be a valid path")
     for name, wanted, why in (
         ("rule", "bool", "cel expression must evaluate to a bool"),
         ("messageExpression", "string", "messageExpression must evaluate to a string"),
@@ -89,12 +91,13 @@ def _rule(rule: Object, schema: Schema, path: str, is_root: bool, has_past: bool
             made = _compiled(rule[name], rule)
             type_ = _type_of(made, rule, schema, is_root)
         except CompileError as error:
-            yield invalid(f"{path}.{name}", rule[name], str(error))
+            yield invalid(f"{path}.{name}", in_go(rule, _RULE), str(error))
             continue
         if type_ not in (wanted, "dyn"):
-            yield invalid(f"{path}.{name}", rule[name], why)
+            yield invalid(f"{path}.{name}", in_go(rule, _RULE), why)
         if _compares(made) and not has_past:
-            detail = "oldSelf cannot be used on the uncorrelatable portion of the schema"
+            detail = "oldSelf cannot be used on the uncorrelatable portion of the schema within "
+            detail += re.sub(r"\.items(\.|$).*", "", path)
             yield invalid(f"{path}.{name}", rule[name], detail)
     if rule.get("optionalOldSelf") and "oldSelf" not in text:
         detail = "may not be set if oldSelf is not used in rule"
@@ -243,12 +246,12 @@ def _keyed(items: list[Any], schema: Schema) -> Iterator[tuple[object, Any]]:
 
 def _asked(rule: Object, given: Any, place: Place, path: str, before: Any) -> Errors:
     """One rule, asked of one value."""
-    at, kind = path or "<nil>", place.schema.get("type", "")
+    at = path or "<nil>"
     said = (rule.get("message") or rule["rule"]).strip()
     try:
         made = _compiled(rule["rule"], rule)
     except CompileError as error:  # the definition is older than this server
-        yield invalid(at, kind, f"rule compile error: {error}")
+        yield invalid(at, NO_VALUE, f"rule compile error: {error}")
         return
     compares = _compares(made)
     if before is _NOTHING:
@@ -264,11 +267,11 @@ def _asked(rule: Object, given: Any, place: Place, path: str, before: Any) -> Er
     try:
         holds = made.evaluate(seen)
     except EvaluationError as error:
-        yield invalid(at, kind, _failed(str(error), said))
+        yield invalid(at, NO_VALUE, _failed(str(error), said))
         return
     if holds is not True:
         detail = _message(rule, seen) or rule.get("message", "").strip() or f"failed rule: {said}"
-        yield _refused(rule, at if not rule.get("fieldPath") else _at(path, rule), kind, detail)
+        yield _refused(rule, at if not rule.get("fieldPath") else _at(path, rule), detail)
 
 
 def _failed(error: str, said: str) -> str:
@@ -305,12 +308,12 @@ def _at(path: str, rule: Object) -> str:
     return f"{path}{below}" if path else below.removeprefix(".")
 
 
-def _refused(rule: Object, path: str, kind: str, detail: str) -> FieldError:
+def _refused(rule: Object, path: str, detail: str) -> FieldError:
     match rule.get("reason"):
         case "FieldValueForbidden":
             return forbidden(path, detail)
         case "FieldValueRequired":
             return required(path, detail)
         case "FieldValueDuplicate":
-            return duplicate(path, kind)
-    return invalid(path, kind, detail)
+            return duplicate(path, NO_VALUE)
+    return invalid(path, NO_VALUE, detail)

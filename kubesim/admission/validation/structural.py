@@ -9,10 +9,11 @@ Source: apiextensions-apiserver `pkg/apiserver/schema/validation.go` and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from kubesim import regex
 from kubesim.admission.validation import custom, rules
 from kubesim.admission.validation.field import (
     Errors,
@@ -82,7 +83,30 @@ def _place(schema: Schema, path: str, where: str, *, has_past: bool = True) -> E
     faults = list(_faults(schema, path, where, has_past))
     yield from faults
     if "default" in schema and not faults:
-        yield from custom.value(schema["default"], schema, f"{path}.default")
+        yield from _default(schema["default"], schema, f"{path}.default")
+
+
+def _default(given: Any, schema: Schema, path: str) -> Errors:
+    """A default has the form that the place demands, and no field that would be dropped."""
+    for fault in custom.value(given, schema, ""):
+        below = f".{fault.field}" if fault.field and fault.field != "<nil>" else ""
+        yield replace(fault, field=f"{path}{below}")
+    if _has_unknown(given, schema):
+        yield invalid(path, given, "must not have unknown fields")
+
+
+def _has_unknown(given: Any, schema: Schema) -> bool:
+    if isinstance(given, list):
+        return any(_has_unknown(each, schema.get("items") or {}) for each in given)
+    if not isinstance(given, dict) or schema.get(_KEEPS):
+        return False
+    known, rest = schema.get("properties", {}), schema.get("additionalProperties")
+    return any(
+        _has_unknown(inner, known[name])
+        if name in known
+        else not rest or (isinstance(rest, Mapping) and _has_unknown(inner, rest))
+        for name, inner in given.items()
+    )
 
 
 def _faults(schema: Schema, path: str, where: str, has_past: bool) -> Errors:
@@ -145,16 +169,13 @@ def _keywords(schema: Schema, path: str) -> Errors:
         detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
         yield forbidden(f"{path}.uniqueItems", detail)
     rest = schema.get("additionalProperties")
-    if rest is False:
-        detail = "additionalProperties cannot be set to false"
-        yield forbidden(f"{path}.additionalProperties", detail)
-    elif rest is not None and schema.get("properties"):
+    if rest and schema.get("properties"):
         detail = "additionalProperties and properties are mutual exclusive"
         yield forbidden(f"{path}.additionalProperties", detail)
     if "pattern" in schema:
         try:
-            custom.pattern(schema["pattern"])
-        except re.error as error:
+            regex.compiled(schema["pattern"])
+        except regex.PatternError as error:
             detail = f"must be a valid regular expression, but isn't: {error}"
             yield invalid(f"{path}.pattern", schema["pattern"], detail)
 
@@ -162,9 +183,8 @@ def _keywords(schema: Schema, path: str) -> Errors:
 def _type(schema: Schema, path: str, where: str) -> Errors:
     """A place has one type, unless it is open or takes two."""
     at, kind = f"{path}.type", schema.get("type", "")
-    if schema.get(_INT_OR_STRING):
-        if kind:
-            yield invalid(at, kind, f"must be empty if {_INT_OR_STRING} is true")
+    if schema.get(_INT_OR_STRING) or "$ref" in schema:
+        pass  # the one says the type, the other is refused
     elif kind == "null":
         yield forbidden(at, "type cannot be set to null, use nullable as an alternative")
     elif kind and kind not in _TYPES:
@@ -197,6 +217,11 @@ def _lists(schema: Schema, path: str) -> Errors:
         yield invalid(f"{path}.type", schema.get("type", ""), detail)
     if kind in ("map", "set") and items.get("nullable"):
         yield forbidden(f"{path}.items.nullable", f"cannot be nullable when {_LIST_TYPE} is {kind}")
+    if kind == "set" and items.get("type") in ("object", "array"):
+        shared = {"object": "x-kubernetes-map-type", "array": _LIST_TYPE}[items["type"]]
+        if items.get(shared) != "atomic":
+            detail = f"must be atomic as item of a list with {_LIST_TYPE}=set"
+            yield invalid(f"{path}.items.{shared}", items.get(shared), detail)
     if kind != "map":
         if keys:
             yield invalid(f"{path}.{_LIST_TYPE}", kind, f"must be map if {_KEYS} is non-empty")

@@ -49,7 +49,7 @@ def test_a_revision_that_has_not_come_is_a_timeout_and_one_that_is_forgotten_is_
             query = f"resourceVersion={since + 99}&resourceVersionMatch={match}"
             early = await client.get(f"{CONFIG_MAPS}?{query}")
             assert (early.code, early.json["reason"]) == (504, "Timeout")
-            assert early.message.startswith("Too large resource version")
+            assert early.message.startswith("Timeout: Too large resource version")
             assert early.json["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
             assert early.headers["Retry-After"] == "1"
         for number in range(WINDOW + 1):

@@ -89,7 +89,7 @@ COLUMNS = {
     ("v1", "ComponentStatus"): "Name Status Message Error",
     ("v1", "ConfigMap"): "Name Data Age",
     ("v1", "Secret"): "Name Type Data Age",
-    ("v1", "ServiceAccount"): "Name Secrets Age",
+    ("v1", "ServiceAccount"): "Name Age",
     ("v1", "PersistentVolume"): "Name Capacity Access_Modes Reclaim_Policy Status Claim "
     "StorageClass VolumeAttributesClass Reason Age (VolumeMode)",
     ("v1", "PersistentVolumeClaim"): "Name Status Volume Capacity Access_Modes StorageClass "
