@@ -8,16 +8,12 @@ from random import Random
 from gitops_lab.errors import ApiError
 from gitops_lab.frontends.argocd.api_server import ApiServer
 from gitops_lab.frontends.argocd.application_controller import ApplicationController, Listener
-from gitops_lab.frontends.argocd.crds import DEFINITIONS
 from gitops_lab.frontends.argocd.destinations import Connect, Destinations
-from gitops_lab.frontends.argocd.names import API_SERVER, NAMESPACE, Settings
+from gitops_lab.frontends.argocd.names import API_SERVER, CONTROLLER, REPO_SERVER, Settings
 from gitops_lab.frontends.argocd.projects import DEFAULT
 from gitops_lab.frontends.argocd.repo_server import RepoServer
-from gitops_lab.model import Object, ObjectKey, copied, named
+from gitops_lab.model import ObjectKey, copied
 from gitops_lab.ports import Cluster, Git
-
-PREREQUISITES: tuple[Object, ...] = (named("v1", "Namespace", NAMESPACE), *DEFINITIONS)
-"""What has to be in a cluster before Argo CD can start there."""
 
 
 class ControlPlane:
@@ -48,20 +44,51 @@ class ControlPlane:
         self.settings = settings or Settings()
         self.repo = RepoServer(git, now, self.settings)
         self.destinations = Destinations(cluster, connect)
-        self.controller = ApplicationController(
-            cluster, self.repo, self.destinations, self.settings, random, listener
-        )
+        self._random, self._listener = random, listener
+        self.controller = self._new_controller()
+        self.stopped: set[str] = set()
+        """The programs that do not run just now."""
         self.api = ApiServer(cluster, self.repo, self.destinations, now)
         self._started = False
+
+    def _new_controller(self) -> ApplicationController:
+        return ApplicationController(
+            self.cluster, self.repo, self.destinations, self.settings, self._random,
+            self._listener,
+        )  # fmt: skip
+
+    def stop(self, program: str) -> None:
+        """Take one of the programs down, as when its pod is deleted."""
+        self.stopped.add(program)
+        self.repo.running = REPO_SERVER not in self.stopped
+
+    def start(self, program: str) -> None:
+        """Bring one of the programs up: it knows what is in the cluster, and nothing else."""
+        self.stopped.discard(program)
+        self.repo.running = REPO_SERVER not in self.stopped
+        if program == CONTROLLER:
+            self.destinations.forget()
+            self.controller = self._new_controller()
+        elif program == REPO_SERVER:
+            self.repo.forget()
+        elif program == API_SERVER:
+            self._started = False
 
     def changed(self, key: ObjectKey) -> bool:
         """An object of Argo CD's own cluster changed; whether `step` is to be called soon."""
         return self.controller.changed(key)
 
+    def webhook(self, url: str, branch: str) -> None:
+        """A Git server says that a branch moved; without an API server, nothing hears it."""
+        if API_SERVER not in self.stopped:
+            self.api.webhook(url, branch)
+
     def step(self, now: float) -> float | None:
         """Do what is due; when to be called again."""
-        if not self._started:
+        if not self._started and API_SERVER not in self.stopped:
             self._start()
+        if CONTROLLER in self.stopped:
+            return None
         return self.controller.step(now)
 
     def _start(self) -> None:

@@ -5,58 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_lab.cluster.rights import account_objects, cluster_admin
 from gitops_lab.deployers.deployer import EVERYTHING, Context, Deployer, Needs, Site
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine import hooks
 from gitops_lab.errors import RenderError
-from gitops_lab.frontends.argocd import tracking
+from gitops_lab.frontends.argocd import install, tracking
 from gitops_lab.frontends.argocd.app import seconds
-from gitops_lab.frontends.argocd.control_plane import PREREQUISITES, ControlPlane
+from gitops_lab.frontends.argocd.application_controller import FORCE
+from gitops_lab.frontends.argocd.control_plane import ControlPlane
+from gitops_lab.frontends.argocd.install import APPLICATION
 from gitops_lab.frontends.argocd.manifests import GenerationError, generate
 from gitops_lab.frontends.argocd.names import (
-    API_VERSION,
     CONTROLLER,
     FIELD_MANAGER,
     GROUP,
-    IN_CLUSTER,
     NAMESPACE,
     Settings,
 )
 from gitops_lab.frontends.argocd.sync_run import NO_DIFFERENCE
-from gitops_lab.model import Action, Artifact, Manifest, Object, ObjectKey, Revision, named
+from gitops_lab.model import Action, Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster, CommitState, Credentials
-
-APPLICATION = "app"
-"""The name of the arm's own Application."""
 
 POLICY = Policy(interval=120, self_heal=True, prune=True)
 """Automated sync that prunes and heals itself, at Argo CD's own pace."""
-
-
-def application(site: Site) -> Object:
-    """The Application that deploys an arm's repository."""
-    policy = site.policy
-    automated: dict[str, Any] = {"prune": policy.prune, "selfHeal": policy.self_heal}
-    if policy.allow_empty:
-        automated["allowEmpty"] = True
-    return named(
-        API_VERSION,
-        "Application",
-        APPLICATION,
-        NAMESPACE,
-        spec={
-            "project": "default",
-            "source": {
-                "repoURL": site.git.url,
-                "targetRevision": site.branch,
-                "path": site.path,
-                "directory": {"recurse": True},
-            },
-            "destination": {"server": IN_CLUSTER, "namespace": policy.namespace},
-            "syncPolicy": {"automated": automated},
-        },
-    )
 
 
 class ArgoCD(Deployer):
@@ -66,15 +37,11 @@ class ArgoCD(Deployer):
 
     @classmethod
     def needs(cls, site: Site) -> Needs:
-        """Its namespace, its kinds, an account that may do everything, and its Application."""
-        account = account_objects(site.user, namespace_exists=False)
+        """Its namespace, its kinds, an account with rights, a pod for each of its programs."""
         return Needs(
-            objects=(
-                *account,
-                cluster_admin(site.user, name=CONTROLLER),
-                *PREREQUISITES,
-                application(site),
-            ),
+            objects=install.set_up(site),
+            workload=install.workload(),
+            controllers=install.PROGRAMS,
             home=NAMESPACE,
             watches=EVERYTHING,
         )
@@ -82,6 +49,7 @@ class ArgoCD(Deployer):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._now = 0.0
+        self._pods: dict[str, str] = {}
         interval = self.policy.interval or 120.0
         self.control_plane = ControlPlane(
             self.cluster,
@@ -96,13 +64,30 @@ class ArgoCD(Deployer):
     def step(self, now: float) -> float | None:
         """Let each of its programs do what is due."""
         self._now = now
+        self._look_for_pods()
         return self.control_plane.step(now)
+
+    def hurry(self, now: float) -> None:
+        """A person wants it to go on: compare the arm's Application with Git now."""
+        self.control_plane.controller.request(f"{NAMESPACE}/{APPLICATION}", FORCE, now)
+
+    def _look_for_pods(self) -> None:
+        """A program without a pod does nothing; one in a new pod has forgotten what it knew."""
+        for name in install.PROGRAMS:
+            pod = self.context.pod(name)
+            if pod == self._pods.get(name):
+                continue
+            if not pod:
+                self.control_plane.stop(name)
+            else:
+                self.control_plane.start(name)
+            self._pods[name] = pod
 
     def notify(self, revision: Revision) -> bool:
         """A push: if the policy listens to events, the webhook asks for a refresh."""
         if not self.policy.on_event:
             return False
-        self.control_plane.api.webhook(self.context.git.url, revision.branch)
+        self.control_plane.webhook(self.context.git.url, revision.branch)
         return True
 
     def changed(self, key: ObjectKey) -> bool:
@@ -228,4 +213,4 @@ def _revision(branch: str, commit: str) -> str:
     return str(Revision(branch, commit)) if commit else branch
 
 
-__all__ = ["APPLICATION", "POLICY", "ArgoCD", "application"]
+__all__ = ["APPLICATION", "POLICY", "ArgoCD"]

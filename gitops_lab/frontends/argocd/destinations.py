@@ -133,6 +133,11 @@ class Destinations:
         self._caches[cluster.server] = (cluster.config, ClusterCache(connection))
         return self._caches[cluster.server][1]
 
+    def forget(self) -> None:
+        """Know nothing any more, as a new pod does."""
+        self._caches.clear()
+        self._registered = None
+
     @property
     def caches(self) -> dict[str, ClusterCache]:
         """The caches that are in use, by the cluster's address."""
