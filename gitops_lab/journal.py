@@ -5,7 +5,7 @@ The events, by who records them:
 - the forge: `pushed`, and for pull requests and rules `opened`, `reviewed`, `commented`,
   `merged`, `closed`, `refused`, `protected`, `unprotected`
 - a deployer: `triggered`, `missed`, `fetched`, `decided` and `applied` (one a changed object),
-  `synced`, `health`, `reported`
+  `synced`, `health`, `reported`, `notified` (a message that Flux sent to a generic Provider)
 - a person or a fault: `edited`, `outage`, `restored`
 - the observer: `observed`
 """

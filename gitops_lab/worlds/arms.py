@@ -79,6 +79,7 @@ ARMS = {
         ArmDescription("pull+webhook", PullDeployer, replace(PULL, on_event=True)),
         ArmDescription("pipeline", PipelineDeployer, PUSH),
         ArmDescription("flux", FluxDeployer, PULL),
+        ArmDescription("flux+webhook", FluxDeployer, replace(PULL, on_event=True)),
         ArmDescription("argocd", ArgoCD, ARGOCD),
     )
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from gitops_lab.deployers.deployer import Context, Deployer, Needs, Site
 from gitops_lab.engine.desired import normalised
 from gitops_lab.errors import ApiError, RenderError, SourceError
@@ -11,6 +13,8 @@ from gitops_lab.frontends.flux import api, apply, install
 from gitops_lab.frontends.flux.build import BuildFailed, PathNotFound, build, owner_of
 from gitops_lab.frontends.flux.gitrepository import GitRepositories
 from gitops_lab.frontends.flux.kustomization import Kustomizations
+from gitops_lab.frontends.flux.notification import Notifier
+from gitops_lab.frontends.flux.receiver import Receivers, push_payload
 from gitops_lab.frontends.flux.storage import Storage
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster, Credentials
@@ -49,8 +53,9 @@ class FluxDeployer(Deployer):
         super().__init__(context)
         self.storage = Storage(alive=lambda: bool(context.pod("source-controller")))
         self.connections: dict[str, Cluster] = {}
-        self.controllers: dict[str, list[Controller]] = {}
+        self.controllers: dict[str, list[Controller | Notifier]] = {}
         self._pods: dict[str, str] = {}
+        self._pushes: deque[Revision] = deque()
         self._is_installed = False
         self._kustomization: Object = {}
         self._attempted, self._is_old = "", True
@@ -74,10 +79,11 @@ class FluxDeployer(Deployer):
                 return now + 1
         if self._is_old:
             self._look()
+        up = [name for name in install.CONTROLLERS if self._is_up(name)]
+        while self._pushes:
+            self._post(self._pushes.popleft(), now)
         times = []
-        for name in install.CONTROLLERS:
-            if not self._is_up(name):
-                continue
+        for name in up:
             for controller in self.controllers[name]:
                 following = controller.step(now)
                 if following is not None:
@@ -85,8 +91,9 @@ class FluxDeployer(Deployer):
         return min(times, default=None)
 
     def notify(self, revision: Revision) -> bool:
-        """A push; only the first one matters, since Flux looks for itself."""
-        return not self._is_installed
+        """A push: the forge posts it to each Receiver in the next step."""
+        self._pushes.append(revision)
+        return True
 
     def changed(self, key: ObjectKey) -> bool:
         """Hand a change to every controller."""
@@ -166,13 +173,16 @@ class FluxDeployer(Deployer):
         context, source = self.context, self.source
         try:
             source.head()
-            for body in install.sync_objects(
+            objects = install.sync_objects(
                 NAME,
                 context.git.url,
                 branch=getattr(source, "branch", "main"),
                 path=getattr(source, "path", ""),
                 interval=self.policy.interval or 60.0,
-            ):
+            )
+            if self.policy.on_event:
+                objects += install.webhook(NAME, token=f"{self.random.getrandbits(128):032x}")
+            for body in objects:
                 if self.cluster.get(ObjectKey.of(body)) is None:
                     self.cluster.apply(body, manager=INSTALLER)
         except SourceError:
@@ -183,6 +193,18 @@ class FluxDeployer(Deployer):
             return False
         return True
 
+    def _post(self, revision: Revision, now: float) -> None:
+        """Send a push to the webhook of each Receiver, as a forge that was told of them does."""
+        body = push_payload(str(revision))
+        for receivers in self.controllers.get("notification-controller", ()):
+            if not isinstance(receivers, Receivers):
+                continue
+            if not self._is_up("notification-controller"):
+                self.journal.record("missed", revision, "notification-controller does not answer")
+                continue
+            for path, headers in receivers.addressed(body):
+                receivers.post(path, headers, body, now)
+
     def _is_up(self, name: str) -> bool:
         """Whether a controller has a pod; in a new one, it is a new one."""
         pod = self.context.pod(name)
@@ -191,7 +213,7 @@ class FluxDeployer(Deployer):
         self._pods[name] = pod
         return bool(pod)
 
-    def _start(self, name: str) -> list[Controller]:
+    def _start(self, name: str) -> list[Controller | Notifier]:
         context = self.context
         cluster = context.cluster
         if install.account(name) != self.credentials.user:
@@ -221,10 +243,18 @@ class FluxDeployer(Deployer):
                     external_artifacts=True,
                 )
             ]
+        if name == "notification-controller":
+            self._notifier = Notifier(cluster, journal=self.journal, statuses=self.context.statuses)
+            receivers = Receivers(cluster, events=events, random=self.random)
+            return [receivers, self._notifier]
         return []
+
+    _notifier: Notifier | None = None
 
     def _heard(self, told: Told) -> None:
         """Every Event of a controller: into the world's journal."""
         if not told.only_here:
             key = ObjectKey.of(told.about)
             self.journal.record("reported", key, told.message, state=told.reason)
+        if self._notifier is not None and self._pods.get("notification-controller"):
+            self._notifier.hear(told)

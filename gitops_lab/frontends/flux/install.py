@@ -82,6 +82,27 @@ def sync_objects(name: str, url: str, *, branch: str, path: str, interval: float
     return [source, kustomization]
 
 
+def webhook(name: str, *, token: str) -> list[Object]:
+    """A Receiver that has the GitRepository of that name looked at after each push.
+
+    Args:
+        name: of the Receiver and the GitRepository.
+        token: what the forge and the Receiver share.
+    """
+    secret = named(
+        "v1", "Secret", "receiver-token", NAMESPACE, type="Opaque", stringData={"token": token}
+    )
+    receiver = named(
+        api_version("Receiver"), "Receiver", name, NAMESPACE,
+        spec={
+            "type": "generic-hmac",
+            "secretRef": {"name": "receiver-token"},
+            "resources": [{"kind": "GitRepository", "name": name}],
+        },
+    )  # fmt: skip
+    return [secret, receiver]
+
+
 def _rights(site: Site) -> list[Object]:
     """The roles of the controllers, as `flux install` makes them."""
     group = "rbac.authorization.k8s.io"
