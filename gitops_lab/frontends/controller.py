@@ -76,7 +76,7 @@ class Controller(ABC):
         return ()
 
     def changed(self, key: ObjectKey) -> None:
-        """An object changed in the cluster, of whatever kind."""
+        """An object of any kind changed in the cluster."""
         self._touched[key] = None
 
     def queue(self, key: ObjectKey, at: float = float("-inf")) -> None:

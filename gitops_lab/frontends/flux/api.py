@@ -57,7 +57,7 @@ def is_suspended(obj: Object) -> bool:
 
 
 def is_deleting(obj: Object) -> bool:
-    """Whether somebody asked to delete the object."""
+    """Whether the object is being deleted."""
     return "deletionTimestamp" in obj["metadata"]
 
 

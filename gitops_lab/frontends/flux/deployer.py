@@ -11,6 +11,7 @@ from gitops_lab.frontends.controller import Controller
 from gitops_lab.frontends.events import Recorder, Told
 from gitops_lab.frontends.flux import api, apply, install
 from gitops_lab.frontends.flux.build import BuildFailed, PathNotFound, build, owner_of
+from gitops_lab.frontends.flux.generator import ArtifactGenerators
 from gitops_lab.frontends.flux.gitrepository import GitRepositories
 from gitops_lab.frontends.flux.kustomization import Kustomizations
 from gitops_lab.frontends.flux.notification import Notifier
@@ -247,6 +248,8 @@ class FluxDeployer(Deployer):
             self._notifier = Notifier(cluster, journal=self.journal, statuses=self.context.statuses)
             receivers = Receivers(cluster, events=events, random=self.random)
             return [receivers, self._notifier]
+        if name == "source-watcher":
+            return [ArtifactGenerators(cluster, storage=self.storage, events=events)]
         return []
 
     _notifier: Notifier | None = None

@@ -115,7 +115,7 @@ class Receivers(Controller):
 
         Args:
             path: of the request, `/hook/…`.
-            headers: of the request; their names in whatever case.
+            headers: of the request; upper and lower case of names does not matter.
             body: of the request.
             now: the present instant, in seconds since the Unix epoch.
         """

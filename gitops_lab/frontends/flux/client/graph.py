@@ -83,7 +83,7 @@ def trace(session: Session, kind: str, name: str, *, namespace: str) -> int:
 
 
 def _find(session: Session, kind: str, name: str, namespace: str) -> ObjectKey:
-    """The key of an object whose kind is named in whatever case."""
+    """The key of an object; upper and lower case of its kind do not matter."""
     found = next((pair for pair in session.kinds() if pair[1].lower() == kind.lower()), None)
     if found is None:
         raise CommandFailed(f'no matches for kind "{kind}"', fix="name it like `deployment`")

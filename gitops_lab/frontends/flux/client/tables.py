@@ -63,7 +63,7 @@ def get(
 
 
 def _selected(obj: Object, kind: Kind, name: str, wanted: str) -> bool:
-    """Whether a condition, named in whatever case, has a status, or with `!` has another."""
+    """Whether a condition has a status, or with `!` behind its type has another."""
     proper = name.rstrip("!").lower()
     conditions = (obj.get("status") or {}).get("conditions") or ()
     found = next((c["status"] for c in conditions if c["type"].lower() == proper), "")

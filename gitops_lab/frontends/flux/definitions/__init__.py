@@ -10,7 +10,7 @@ CustomResourceDefinition of it. The notation, by example:
     labels: {"*": string}               a mapping from any name to strings
     sourceRef!: {kind!: string}         an object, field by field
     secretRef: LocalReference           a type that `types.yaml` names
-    values: any                         whatever one likes
+    values: any                         any value at all
 
 `$rules` of an object are its CEL rules with their messages, and `$default` is its default.
 
