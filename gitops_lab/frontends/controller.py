@@ -87,6 +87,11 @@ class Controller(ABC):
             self._due[key] = at
             heapq.heappush(self._queue, (at, next(self._order), key))
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a run has begun and not ended."""
+        return bool(self._running)
+
     def step(self, now: float) -> float | None:
         """Do the next bounded piece of work.
 

@@ -104,6 +104,11 @@ class FluxDeployer(Deployer):
                 controller.changed(key)
         return True
 
+    @property
+    def is_at_work(self) -> bool:  # type: ignore[override]
+        """Whether a controller is in the middle of a run."""
+        return any(each.is_at_work for parts in self.controllers.values() for each in parts)
+
     def restart(self, *names: str) -> None:
         """Have controllers, or all, forget what is not in the cluster, as a new pod does."""
         for name in names or install.CONTROLLERS:

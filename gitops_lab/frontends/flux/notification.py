@@ -20,7 +20,7 @@ from gitops_lab.frontends.flux.api import KUSTOMIZE
 from gitops_lab.frontends.flux.definitions import api_version
 from gitops_lab.journal import ActorJournal
 from gitops_lab.model import Object, ObjectKey, split_api_version
-from gitops_lab.ports import Cluster, Statuses
+from gitops_lab.ports import Cluster, CommitState, Statuses
 from kubesim.clock import timestamp
 
 GROUP, _ = split_api_version(api_version("Alert"))
@@ -54,6 +54,11 @@ class Notifier:
 
     def changed(self, key: ObjectKey) -> None:
         """Nothing is kept that a change could make wrong."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there are Events to pass on."""
+        return bool(self._queue)
 
     def step(self, now: float) -> float | None:
         """Pass one Event on; now if there are more, else None."""
@@ -116,7 +121,7 @@ class Notifier:
         about = message["involvedObject"]
         part = provider["metadata"]["uid"].partition("-")[0]
         context = f"{about['kind'].lower()}/{about['name']}/{part}"
-        state = "failure" if is_error else "success"
+        state: CommitState = "failure" if is_error else "success"
         self.statuses.set(commit, context, state, message["reason"])
 
 

@@ -160,10 +160,9 @@ def test_a_git_host_gets_the_status_of_the_commit(flux: FluxWorld) -> None:
     revision = flux.commit(a=config_map("a"))
     flux.apply(git_repository(), kustomization())
     flux.run(seconds=10)
-    ((commit, context),) = flux.sandbox.statuses.kept
-    assert revision.endswith(commit)
-    assert context.startswith("kustomization/apps/")
-    assert flux.sandbox.statuses.kept[commit, context][0] == "success"
+    (status,) = flux.sandbox.repository.statuses.of(revision.removeprefix("main@sha1:"))
+    assert status.context.startswith("kustomization/apps/")
+    assert (status.state, status.description) == ("success", "ReconciliationSucceeded")
 
 
 def test_a_missing_provider_is_told_on_the_alert(flux: FluxWorld) -> None:
