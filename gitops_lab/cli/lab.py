@@ -144,7 +144,7 @@ def run_progress(options: argparse.Namespace) -> int:
     return 0
 
 
-# -- to begin, and to begin anew ------------------------------------------------------------------
+# -- to begin, and to begin again -----------------------------------------------------------------
 
 
 def run_start(options: argparse.Namespace) -> int:
@@ -405,7 +405,7 @@ def _active() -> Session:
     if not marked.exists() or marked.read_text() != book.active:
         raise LabError(
             f"the sandbox of the lab {book.active!r} is gone",
-            fix=f"begin it anew with `gitops-lab lab start {_named(Path(record.folder))}`",
+            fix=f"begin it again with `gitops-lab lab start {_named(Path(record.folder))}`",
         )
     return _session(progress, format.load(Path(record.folder), book.seed))
 
@@ -517,7 +517,7 @@ def _show_way(sandbox: str, clone: Path) -> None:
     if where != ".":
         print(f"    cd {where}")
     print(f"    export KUBECONFIG=$(gitops-lab kubeconfig{name})")
-    if AUTHORITIES in os.environ:  # git would heed it more than the clone's configuration
+    if AUTHORITIES in os.environ:  # git trusts it more than the clone's configuration
         print(f"    unset {AUTHORITIES}")
     print()
 

@@ -1,9 +1,9 @@
 """What can be checked. Each check answers with what was expected, what was observed, where to look.
 
-There are two kinds. A *level* check says that something holds now; it may be asked again until it
-does. An *edge* check says that something happened, and is judged from the journal since the lab
-began (or, with `since: step`, since the step did). In a step the edges count first: a level that
-held before the learner did anything proves nothing.
+There are two kinds. An *edge* check says that the learner did something, and is judged from the
+journal since the lab began (or, with `since: step`, since the step did). A *level* check says that
+something holds now; it may come by itself, so it is asked again until it does. In a step the edges
+count first: a level that held before the learner did anything proves nothing.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def edited(attempt: Attempt, object: str, arms: Sequence[str] = ()) -> Iterable[
         )
 
 
-@_register("edge")
+@_register("level")
 def happened(
     attempt: Attempt,
     title: str,
@@ -262,7 +262,10 @@ def happened(
     since: str = "lab",
     data: Mapping[str, Any] | None = None,
 ) -> Result:
-    """The journal has entries like this one, at least `count`."""
+    """The journal has entries like this one, at least `count`.
+
+    What a deployer does comes by itself and may be waited for, so this is no edge.
+    """
     found = [
         entry
         for entry in attempt.entries(
@@ -386,7 +389,7 @@ def manager_of(
             found == [wanted],
             f"{name}: {object}: {path.rpartition('.')[2]} was set by the deployer",
             f"the field manager {wanted}",
-            ", ".join(found) or "nobody: the field is not there",
+            ", ".join(found) or "no one: the field is not there",
             f"kubectl --context {name} get {_kubectl(object)} -o yaml --show-managed-fields",
         )
 

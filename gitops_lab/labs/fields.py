@@ -60,7 +60,7 @@ def managers(obj: Object | None, path: str) -> list[str]:
             owned = _below(owned, part, is_element)
             if owned is None:
                 break
-        if owned is not None and not entry.get("subresource"):
+        if owned is not None and entry.get("subresource") != "status":
             found.add(str(entry.get("manager")))
     return sorted(found)
 

@@ -108,11 +108,11 @@ class LiveWorld:
         self._delivered(revision)
         return revision
 
-    def revert(self) -> Revision:
-        """Revert the branch's newest commit with a new one, and push it."""
-        revision = self.repository.revert()
-        self._delivered(revision)
-        return revision
+    def revert(self, revision: Revision | None = None) -> Revision:
+        """Revert a commit, or the branch's newest, with a new one, and push it."""
+        found = self.repository.revert(revision or "")
+        self._delivered(found)
+        return found
 
     def position(self) -> int:
         """How many entries the journal has."""
@@ -137,7 +137,7 @@ class LiveWorld:
         self.look()
 
     def look(self) -> None:
-        """See anew what is true; nothing older is shown afterwards."""
+        """Forget what was seen; what is asked next is true now."""
         self._status = {}
 
     def close(self) -> None:

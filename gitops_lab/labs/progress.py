@@ -172,7 +172,7 @@ class Progress:
         return LabError(
             f"the learner's progress cannot be read: {error}",
             where=str(self.path),
-            fix="restore the file from a copy, or remove it to begin anew",
+            fix="restore the file from a copy, or remove it to start from nothing",
         )
 
 

@@ -54,6 +54,15 @@ class Report:
         return self.holds and self.question is None
 
     @property
+    def missing(self) -> str:
+        """What keeps the step from being done, in a few words; empty if nothing does."""
+        failed = [r for r in self.results if not r.passed]
+        first = next((r for r in failed if not r.waiting), None)
+        if first is not None:
+            return f"{first.title}: {first.observed}"
+        return "" if self.passed else "its question is open"
+
+    @property
     def may_come(self) -> bool:
         """Whether all that is missing may come by itself: nothing waits for an action."""
         return not self.holds and not any(result.waiting for result in self.results)
@@ -82,7 +91,7 @@ class Session:
         world: the learner's world.
         progress: where the learner's progress is kept.
         now: the time, in seconds since the Unix epoch.
-        restart: begins the world anew, for `reset` and `catch_up`.
+        restart: starts the world again from its beginning, for `reset` and `catch_up`.
     """
 
     def __init__(
@@ -263,16 +272,14 @@ class Session:
                 self.answer(step, _words(truth))
             report = self.check(step, counts=False)
         if not report.passed:
-            missing = next((r for r in report.results if not r.passed), None)
-            why = f"{missing.title}: {missing.observed}" if missing else "its question is open"
-            raise LabError(f"the solution of step {step.id!r} does not solve it: {why}")
+            raise LabError(f"the solution of step {step.id!r} does not solve it: {report.missing}")
         if was == "open":
             with self._changed(step) as record:
                 record.state = "solved"
         return report
 
     def reset(self, step: Step | None = None) -> None:
-        """Begin the lab anew, or be where a step begins.
+        """Go back to where the lab begins, or where a step does.
 
         Args:
             step: which; the whole lab if None.
@@ -317,9 +324,9 @@ class Session:
     # -- how it is done -------------------------------------------------------------------------
 
     def _to(self, target: Step, *, skipped: bool = False) -> None:
-        """Begin the world anew, and do every step before the target for the learner."""
+        """Start the world again, and do every step before the target for the learner."""
         if self._restart is None:
-            raise UsageError("this world cannot be begun anew")
+            raise UsageError("this world cannot be started again")
         self.world = self._restart()
         before = self.lab.steps[: self.lab.number_of(target) - 1]
         with self.progress.change() as book:

@@ -50,9 +50,7 @@ def walk(session: Session, clone: Path, kubeconfig: Path, scratch: Path) -> Iter
             session.answer(step, _words(session.truth(step)))
             report = session.check(step)
         if not report.passed:
-            missing = next((r for r in report.results if not r.passed), None)
-            why = f"{missing.title}: {missing.observed}" if missing else "its question is open"
-            yield f"step {step.id!r}: its commands do not solve it: {why}"
+            yield f"step {step.id!r}: its commands do not solve it: {report.missing}"
             return
 
 
@@ -60,8 +58,7 @@ def commands(step: Step) -> tuple[str, ...]:
     """What a learner types in a step: what the text shows, or else what the last hint gives."""
     if step.commands or not step.checks:
         return step.commands
-    found = _COMMAND.search(step.hints[-1])
-    return (found[1],) if found else ()
+    return tuple(_COMMAND.findall(step.hints[-1]))
 
 
 def _shell(block: str, clone: Path, scratch: Path, variables: Mapping[str, str]) -> None:

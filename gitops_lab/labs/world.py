@@ -80,8 +80,8 @@ class LabWorld(Protocol):
     def commit(self, message: str, changes: Mapping[str, str | bytes | None]) -> Revision:
         """Commit files to the branch, and push them; None deletes a file."""
 
-    def revert(self) -> Revision:
-        """Revert the branch's newest commit with a new one, and push it."""
+    def revert(self, revision: Revision | None = None) -> Revision:
+        """Revert a commit, or the branch's newest, with a new one, and push it."""
 
     def position(self) -> int:
         """How many entries the journal has."""
@@ -93,7 +93,7 @@ class LabWorld(Protocol):
         """Let this much of the world's time pass."""
 
     def look(self) -> None:
-        """See anew what is true; nothing older is shown afterwards."""
+        """Forget what was seen; what is asked next is true now."""
 
 
 class VirtualArm:
@@ -160,9 +160,11 @@ class VirtualWorld:
         """Commit files to the branch, and push them; None deletes a file."""
         return self.sandbox.commit(message, changes)
 
-    def revert(self) -> Revision:
-        """Revert the branch's newest commit with a new one, and push it."""
-        return self.sandbox.revert()
+    def revert(self, revision: Revision | None = None) -> Revision:
+        """Revert a commit, or the branch's newest, with a new one, and push it."""
+        found = self.repository.revert(revision or "")
+        self.sandbox.deliver()
+        return found
 
     def position(self) -> int:
         """How many entries the journal has."""
@@ -177,7 +179,7 @@ class VirtualWorld:
         self.sandbox.run(seconds=seconds)
 
     def look(self) -> None:
-        """See anew what is true; nothing older is shown afterwards."""
+        """Forget what was seen; what is asked next is true now."""
         self.sandbox.deliver()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_lab.journal import Entry
-from gitops_lab.labs.checks import Attempt, Result, edge
+from gitops_lab.labs.checks import Attempt, Result, edge, level
 from gitops_lab.labs.fields import value
 from gitops_lab.labs.world import get
 
@@ -50,7 +50,7 @@ def resumed(attempt: Attempt) -> Result:
     )
 
 
-@edge
+@level
 def push_failed(attempt: Attempt) -> Result:
     """The pipeline could not reach its cluster."""
     found = attempt.entries(since="step", actor="push-on-commit", event="reported", state="failure")

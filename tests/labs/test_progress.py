@@ -139,5 +139,5 @@ def test_an_export_has_a_row_a_step_and_no_path_and_no_name() -> None:
     assert "lena" not in as_csv(rows(book)) and "learner" not in as_csv(rows(book))
     (row,) = csv.DictReader(io.StringIO(as_csv(rows(book, "Lena"))))
     assert (row["learner"], row["hints"], row["lab"], row["step"]) == ("Lena", "2", "drift", "edit")
-    assert row["answer"] == "'=1+1", "no spreadsheet shall compute it"
+    assert row["answer"] == "'=1+1", "no spreadsheet may compute it"
     assert as_csv([]) == ""

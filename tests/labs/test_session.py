@@ -54,7 +54,7 @@ def test_a_step_is_done_when_its_checks_pass(session: Session) -> None:
     step = session.step()
     assert not session.check(step).passed
     replace(session.world, "Green", "settings.yaml", "blue", "green")
-    assert not session.check(step).passed, "nobody has applied it yet"
+    assert not session.check(step).passed, "it is not applied yet"
     assert session.check(step, patience=300).passed
     record = session.record.step("change")
     assert (record.state, record.tries) == ("passed", 3) and record.seconds > 0

@@ -1,4 +1,4 @@
-"""The learner's clone: whatever is in it is kept."""
+"""The learner's clone: what is in it is kept."""
 
 from __future__ import annotations
 

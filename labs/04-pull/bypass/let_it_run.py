@@ -1,4 +1,4 @@
-"""Do not pause: the clock does the work, and nobody stepped."""
+"""Do not pause: the clock does the work, and not the learner."""
 
 from __future__ import annotations
 

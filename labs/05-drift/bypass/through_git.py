@@ -1,4 +1,4 @@
-"""Change the number of replicas in Git: that is no drift, and nobody edited by hand."""
+"""Change the number of replicas in Git: that is no drift, for no one edited by hand."""
 
 from __future__ import annotations
 
