@@ -124,11 +124,11 @@ class VirtualArm:
 
     def pause(self) -> None:
         """Have the deployer do nothing until it is resumed."""
-        self.arm.stop()
+        self.arm.host.pause()
 
     def resume(self) -> None:
         """Have the deployer go on."""
-        self.arm.start()
+        self.arm.host.resume()
 
     def disconnect(self) -> None:
         """Cut the cluster off from outside: from people and pipelines, not from agents inside."""
