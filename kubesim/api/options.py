@@ -25,6 +25,7 @@ class Options:
         uid: a deletion is for the object with this uid only.
         resource_version: a deletion is for this very state of the object only.
         grace_period: seconds a deleted pod has to stop; None for what the pod itself says.
+        body_size: how many bytes the request had; small ones are not measured when they are stored.
         user: who asks; for guards of writes (see `Writing`), nothing else here forbids anything.
         groups: the groups of whoever asks.
     """
@@ -38,6 +39,7 @@ class Options:
     uid: str = ""
     resource_version: str = ""
     grace_period: int | None = None
+    body_size: int = 0
     user: str = "system:admin"
     groups: tuple[str, ...] = ("system:masters", "system:authenticated")
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+import orjson
+
 from kubesim import managedfields, refusals
 from kubesim.admission import default
 from kubesim.admission.service_defaults import with_all_addresses
@@ -30,6 +32,7 @@ from kubesim.api.options import Options
 from kubesim.api.reviews import Request, Review
 from kubesim.api.scale import scale_of
 from kubesim.clock import timestamp
+from kubesim.errors import ApiError
 from kubesim.model import Object
 from kubesim.resources import Registry, Resource
 from kubesim.store import Key, Store
@@ -41,6 +44,13 @@ and after, and the request's options. It refuses with an ApiError; plugins of on
 
 
 _SERVER = Options(field_manager="kube-apiserver")
+
+
+MOST_BYTES = 1536 * 1024
+"""How many bytes of JSON an object may have. Source: etcd `--max-request-bytes`."""
+
+MEASURED_FROM = 16 * 1024
+"""Objects that came in fewer bytes are not measured."""
 
 
 class Writing:
@@ -114,6 +124,7 @@ class Writing:
         obj = default(obj, resource)
         if convert:
             obj = default(decoding.settled(convert.store(obj), stored), stored)
+        _check_stored_size(obj, options)
         if not owned:
             obj = self._tracked(None, obj, resource, "", options)
         # What the server adds from here on belongs to nobody.
@@ -178,6 +189,7 @@ class Writing:
         obj = default(obj, stored, old=old)
         if obj == old:
             return old
+        _check_stored_size(obj, options)
         if not owned:
             obj = self._tracked(old, obj, resource, subresource, options)
         if managedfields.settle(old, obj) is old:
@@ -296,3 +308,13 @@ class Writing:
             api_version=resource.api_version,
             status_apart=strategy.has_status(stored),
         )
+
+
+def _check_stored_size(obj: Object, options: Options) -> None:
+    """Refuse what etcd would not store, before anything that takes time.
+
+    Raises:
+        ApiError: 500, as the real server answers, without a reason.
+    """
+    if options.body_size > MEASURED_FROM and len(orjson.dumps(obj)) > MOST_BYTES:
+        raise ApiError(500, "", "etcdserver: request is too large")

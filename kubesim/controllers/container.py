@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Protocol
 
 from kubesim.clock import timestamp
-from kubesim.controllers.environment import Missing
+from kubesim.controllers.environment import Missing, TooLong
 from kubesim.controllers.images import Behaviour, Catalogue, Reference, parse
 from kubesim.controllers.timeline import Moment, Turn, timeline
 
@@ -223,7 +223,7 @@ class Container:
             return
         try:
             self.environment = around.environment(self.spec)
-        except Missing:
+        except (Missing, TooLong):
             self.environment = {}  # it went away while the container ran on
         behaviour = around.images.behaviour(self.spec["image"])
         moments = timeline(self.spec, behaviour, started, around.rng, is_task=self.is_task)
@@ -332,6 +332,12 @@ class Container:
             around.tell("Failed", f"Error: {text}", "Warning", field_path=self.field_path)
             self._wait("CreateContainerConfigError", text)
             self.waits_for_configuration = True
+            self._later(None, self._create)
+            return
+        except TooLong as fault:
+            text = str(fault)
+            around.tell("Failed", f"Error: {text}", "Warning", field_path=self.field_path)
+            self._wait("RunContainerError", text)
             self._later(None, self._create)
             return
         self.waits_for_configuration = False

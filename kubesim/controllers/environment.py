@@ -18,6 +18,22 @@ _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 
 
+LONGEST, MOST = 128 * 1024, 2 * 1024 * 1024
+"""How many characters one variable may have with its name, and all of them together. Source: Linux,
+`MAX_ARG_STRLEN` and a quarter of the usual stack limit (execve(2))."""
+
+
+class TooLong(Exception):
+    """No process can be started with so long an environment; the text is the runtime's sentence."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "failed to create containerd task: failed to create shim task: OCI runtime create "
+            "failed: runc create failed: unable to start container process: error during container "
+            "init: exec: argument list too long"
+        )
+
+
 class Missing(Exception):
     """A ConfigMap, a Secret or a key in one is not there; the text is the kubelet's sentence."""
 
@@ -32,6 +48,7 @@ def environment(store: Store, pod: Object, container: Mapping[str, Any]) -> dict
 
     Raises:
         Missing: something that is not optional is not there.
+        TooLong: Linux could not start a process with it.
     """
     namespace = pod["metadata"]["namespace"]
     found: dict[str, str] = {}
@@ -50,6 +67,9 @@ def environment(store: Store, pod: Object, container: Mapping[str, Any]) -> dict
             text = _key(store, namespace, value)
         if text is not None:
             found[variable["name"]] = text
+    sizes = [len(name) + len(text) for name, text in found.items()]
+    if sum(sizes) > MOST or max(sizes, default=0) > LONGEST:
+        raise TooLong
     return found
 
 
@@ -180,7 +200,16 @@ def _field(pod: Object, path: str) -> str:
 
 
 def _expand(text: str, known: Mapping[str, str]) -> str:
-    """Put earlier variables in for `$(NAME)`; `$$` is a dollar."""
-    return _REFERENCE.sub(
-        lambda found: "$" if found[0] == "$$" else known.get(found[1], found[0]), text
-    )
+    """Put earlier variables in for `$(NAME)`; `$$` is a dollar.
+
+    Raises:
+        TooLong: what comes out is; then no more of it is made.
+    """
+    size, parts, end = 0, list[str](), 0
+    for found in _REFERENCE.finditer(text):
+        value = "$" if found[0] == "$$" else known.get(found[1], found[0])
+        parts += text[end : found.start()], value
+        size, end = size + found.start() - end + len(value), found.end()
+        if size > LONGEST:
+            raise TooLong
+    return "".join((*parts, text[end:]))

@@ -1,26 +1,31 @@
 """What a client sent: from bytes to an object, whatever the form it is written in.
 
-JSON and YAML are read here, protobuf in `protobuf`. Two things are turned away early because
-reading them would take the server down with them: bodies that are too long, and YAML in which
-aliases of aliases stand for more than anybody could have written.
+JSON and YAML are read here, protobuf in `protobuf`. Bodies that are too long, or that hold more
+values than can be gone through at once, are refused before anything else looks at them.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
-import yaml
 
 from kubesim import refusals
 from kubesim.errors import ApiError
 from kubesim.http import protobuf
+from kubesim.yaml import TooMany, YamlFault, YamlReader, text_of
 
 LIMIT = 3 * 1024 * 1024
 """How many bytes a body may have. Source: apiserver `MaxRequestBodyBytes`, 1.37."""
 
-_MOST_NODES = 1_000_000
-"""How many values a YAML document may have, those that its aliases repeat included."""
+MOST_VALUES = 30_000
+"""How many values a body may have, with what YAML's aliases repeat. The largest definition
+in use (Argo CD's ApplicationSet) has 23,500; every value costs time in which nothing else is
+answered."""
+
+SMALL = 16 * 1024
+"""Bodies of more bytes are read in a thread, so that others are answered meanwhile."""
 
 JSON, YAML, PROTOBUF = (
     "application/json",
@@ -59,33 +64,84 @@ def decode(content_type: str, data: bytes, kind: str) -> Any:
         kind: the kind that is expected, for the refusal.
 
     Raises:
-        ApiError: 400 BadRequest for what cannot be read, 415 for another media type.
+        ApiError: 400 BadRequest for what cannot be read, 413 for too many values, 415 for another
+            media type.
     """
-    media = media_of(content_type)
-    if media == JSON:
-        return read_json(data, kind)
-    if media in YAML_FORMS:
-        return read_yaml(data, kind)
-    if media == PROTOBUF:
-        return protobuf.decode(data)
-    raise unsupported(JSON, YAML, PROTOBUF)
+    return Body(content_type, data).decode(kind)
 
 
 def decode_patch(content_type: str, data: bytes, kind: str) -> tuple[str, Any]:
     """How a patch is to be understood, and the patch.
 
     Raises:
-        ApiError: 400 BadRequest for what cannot be read, 415 for another media type.
+        ApiError: 400 BadRequest for what cannot be read, 413 for too many values, 415 for another
+            media type.
     """
-    type_ = PATCHES.get(media_of(content_type))
-    if type_ is None:
-        raise unsupported(*PATCHES)
-    if type_ != "apply":
-        return type_, read_json(data, kind)
-    try:
-        return type_, read_yaml(data, kind)
-    except ApiError as error:
-        raise refusals.bad_request(f"error decoding YAML: {error.message}") from None
+    return Body(content_type, data).decode_patch(kind)
+
+
+class Unreadable(Exception):
+    """A text that spells no value; why it does not."""
+
+
+class Body:
+    """The body of a request, read once.
+
+    Args:
+        content_type: the header.
+        data: its bytes.
+    """
+
+    def __init__(self, content_type: str = "", data: bytes = b"") -> None:
+        self.content_type, self.data = content_type, data
+        self._outcome: Any = None
+        self._is_read = False
+
+    async def read_ahead(self) -> None:
+        """Read a large body in a thread; what is wrong with it is said when it is asked for."""
+        if len(self.data) > SMALL:
+            await asyncio.to_thread(self._read)
+
+    def decode(self, kind: str) -> Any:
+        """The object in the body (see `decode`)."""
+        media = media_of(self.content_type)
+        if media == PROTOBUF:
+            return protobuf.decode(self.data)
+        if media != JSON and media not in YAML_FORMS:
+            raise unsupported(JSON, YAML, PROTOBUF)
+        try:
+            return self._value()
+        except Unreadable as why:
+            raise _unreadable(kind, str(why)) from None
+
+    def decode_patch(self, kind: str) -> tuple[str, Any]:
+        """How a patch is to be understood, and the patch (see `decode_patch`)."""
+        type_ = PATCHES.get(media_of(self.content_type))
+        if type_ is None:
+            raise unsupported(*PATCHES)
+        try:
+            return type_, self._value()
+        except Unreadable as why:
+            error = _unreadable(kind, str(why))
+            if type_ == "apply":
+                raise refusals.bad_request(f"error decoding YAML: {error.message}") from None
+            raise error from None
+
+    def _value(self) -> Any:
+        if not self._is_read:
+            self._read()
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+    def _read(self) -> None:
+        media = media_of(self.content_type)
+        is_yaml = media in YAML_FORMS or PATCHES.get(media) == "apply"
+        try:
+            self._outcome = read_yaml(self.data) if is_yaml else read_json(self.data)
+        except (ApiError, Unreadable) as error:
+            self._outcome = error
+        self._is_read = True
 
 
 def unsupported(*accepted: str) -> ApiError:
@@ -97,47 +153,65 @@ def unsupported(*accepted: str) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", message)
 
 
-def read_json(data: bytes, kind: str) -> Any:
+def read_json(data: bytes) -> Any:
     """The value that JSON spells.
 
     Raises:
-        ApiError: 400 BadRequest.
+        ApiError: 413 RequestEntityTooLarge.
+        Unreadable: it spells none.
     """
     try:
-        return _shallow(orjson.loads(data))
+        value = _shallow(orjson.loads(data))
     except ValueError as error:
-        raise _unreadable(kind, f"json parse error: {error}") from None
+        raise Unreadable(f"json parse error: {error}") from None
+    # There are hardly more values than commas and brackets; counting bytes is far quicker.
+    if sum(map(data.count, (b",", b"{", b"["))) >= MOST_VALUES:
+        _check_size(value)
+    return value
 
 
-def read_yaml(data: bytes, kind: str) -> Any:
+def read_yaml(data: bytes) -> Any:
     """The value that YAML spells, as JSON would spell it.
 
     Raises:
-        ApiError: 400 BadRequest.
+        ApiError: 413 RequestEntityTooLarge.
+        Unreadable: it spells none.
     """
     try:
         orjson.loads(data)  # most YAML that clients send is JSON, which is read far quicker
     except orjson.JSONDecodeError:
         pass
     else:
-        return read_json(data, kind)
+        return read_json(data)
     try:
-        value = yaml.load(data, Loader=_Loader)
-        _measure(value, {})
-        return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
-        why = " ".join(str(error).split())
-        raise _unreadable(kind, f"yaml parse error: {why}") from None
+        reader = YamlReader(text_of(data), lenient=True, most=MOST_VALUES)
+        return next((value for _, _, value in reader.documents()), None)
+    except TooMany:
+        if b"*" in data:
+            raise Unreadable("yaml parse error: document contains excessive aliasing") from None
+        raise too_many_values() from None
+    except (YamlFault, UnicodeDecodeError) as fault:
+        raise Unreadable(f"yaml parse error: {fault}") from None
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML 1.1, in which a date is text, as it is for Kubernetes."""
+def too_many_values() -> ApiError:
+    """413: the body has more values than the server reads."""
+    message = f"Request entity too large: limit is {MOST_VALUES} values"
+    return ApiError(413, "RequestEntityTooLarge", message)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
+def _check_size(value: Any) -> None:
+    """Raises: ApiError 413 RequestEntityTooLarge."""
+    seen, open_ = 0, [value]
+    while open_:
+        inner = open_.pop()
+        seen += 1
+        if seen + len(open_) > MOST_VALUES:
+            raise too_many_values()
+        if isinstance(inner, dict):
+            open_ += inner.values()
+        elif isinstance(inner, list):
+            open_ += inner
 
 
 def _shallow(value: Any) -> Any:
@@ -151,25 +225,6 @@ def _shallow(value: Any) -> Any:
     except TypeError:
         raise ValueError("exceeded max depth") from None
     return value
-
-
-def _measure(value: Any, known: dict[int, int]) -> int:
-    """How many values there are in one, counting what aliases repeat each time.
-
-    Raises:
-        ValueError: too many, or the value holds itself.
-    """
-    if not isinstance(value, dict | list):
-        return 1
-    size = known.get(id(value))
-    if size is None:
-        known[id(value)] = _MOST_NODES  # stands as long as it is being measured
-        inner = value.values() if isinstance(value, dict) else value
-        size = 1 + sum(_measure(each, known) for each in inner)
-        known[id(value)] = size
-    if size >= _MOST_NODES:
-        raise ValueError("document contains excessive aliasing")
-    return size
 
 
 def _unreadable(kind: str, why: str) -> ApiError:

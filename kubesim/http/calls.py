@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kubesim.auth.users import ADMIN, User
+from kubesim.http.bodies import Body
 from kubesim.http.negotiation import Form, form
 from kubesim.http.queries import Query
 
@@ -19,7 +20,7 @@ class Call:
         path: the path, with its percent signs.
         query: what follows the question mark.
         headers: of the request; names in whatever case the mapping does not mind.
-        body: its bytes.
+        body: what it carries.
         user: who sent it.
     """
 
@@ -27,7 +28,7 @@ class Call:
     path: str
     query: Query = field(default_factory=Query)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: Body = field(default_factory=Body)
     user: User = ADMIN
 
     @property

@@ -1,6 +1,6 @@
-"""Keys that a body names twice, as a hand that edits a manifest does sooner or later.
+"""Keys that a body names twice, as happens when people edit manifests.
 
-A decoder takes the last of them and says nothing. Kubernetes tells, unless it is asked not to.
+A decoder takes the last of them and says nothing. Kubernetes warns, unless it is asked not to.
 Looking for them must cost next to nothing where there are none: what orjson writes exactly as it
 was read has none, for what was named twice is written once. That is the case of most clients; for
 all others the body is read a second time.
@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
-import yaml
 
 from kubesim import refusals
-from kubesim.http.bodies import JSON, PATCHES, YAML_FORMS, media_of
+from kubesim.http.bodies import JSON, MOST_VALUES, PATCHES, YAML_FORMS, media_of
+from kubesim.yaml import YamlFault, YamlReader, text_of
 
 MOST = 100
 """How many findings one body has at most (sigs.k8s.io/json)."""
@@ -111,26 +111,9 @@ def _paths(value: Any, path: str) -> Iterator[tuple[str, bool]]:
 
 def _of_yaml(data: bytes) -> list[tuple[int, str]]:
     """Line and key of each key that its mapping has already."""
-    found: dict[tuple[int, str], None] = {}
     try:
-        open_: list[yaml.Node | None] = [yaml.compose(data, Loader=yaml.CSafeLoader)]
-    except yaml.YAMLError:  # JSON that is no YAML, for it spells a letter in two halves
+        reader = YamlReader(text_of(data), lenient=True, most=MOST_VALUES)
+        next(reader.documents(), None)
+    except (YamlFault, UnicodeDecodeError):  # JSON that is no YAML spells a letter in two halves
         return []
-    seen = set()  # aliases lead to the same node again
-    while open_:
-        node = open_.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            open_ += node.value
-        elif isinstance(node, yaml.MappingNode):
-            keys = set()
-            for key, inner in node.value:
-                open_.append(inner)
-                if not isinstance(key, yaml.ScalarNode):
-                    continue
-                if key.value in keys:
-                    found[key.start_mark.line + 1, key.value] = None
-                keys.add(key.value)
-    return sorted(found)[:MOST]
+    return sorted({(each.line, each.key) for each in reader.duplicates})[:MOST]

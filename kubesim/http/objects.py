@@ -198,7 +198,7 @@ class Objects:
             raise refusals.method_not_allowed()
         if route.subresource not in ("", "binding", "eviction", "token"):
             raise refusals.method_not_allowed()
-        body = bodies.decode(call.media, call.body, _kind_of(resource, route))
+        body = call.body.decode(_kind_of(resource, route))
         if route.subresource == "token" or _is_review(resource):
             if not isinstance(body, dict):
                 raise refusals.bad_request("the body of the request is no object")
@@ -221,7 +221,7 @@ class Objects:
 
     def _update(self, resource: Resource, route: Route, call: Call) -> Answer:
         _check_named(route)
-        body = bodies.decode(call.media, call.body, _kind_of(resource, route))
+        body = call.body.decode(_kind_of(resource, route))
         options = self._options(call, "UpdateOptions")
         is_new = not self._exists(resource, route)
         obj = self._api.update(
@@ -238,7 +238,7 @@ class Objects:
         _check_named(route)
         if "patch" not in resource.verbs:
             raise refusals.method_not_allowed()
-        type_, patch = bodies.decode_patch(call.media, call.body, _kind_of(resource, route))
+        type_, patch = call.body.decode_patch(_kind_of(resource, route))
         if type_ == "strategic" and resource.schema is not None:
             accepted = [media for media, each in bodies.PATCHES.items() if each != "strategic"]
             raise bodies.unsupported(*accepted)
@@ -297,15 +297,14 @@ class Objects:
 
     def _options(self, call: Call, kind: str, *, names_manager: bool = True) -> Options:
         options = queries.write_options(call.query, kind, user=call.user)
-        found = findings(call.media, call.body, options.field_validation)
-        if found:
-            options = replace(options, findings=found)
+        found = findings(call.media, call.body.data, options.field_validation)
+        options = replace(options, findings=found, body_size=len(call.body.data))
         if options.field_manager or not names_manager:
             return options
         return replace(options, field_manager=queries.manager_of(call.agent))
 
     def _delete_options(self, call: Call) -> Options:
-        body = bodies.decode(call.media, call.body, "DeleteOptions") if call.body.strip() else None
+        body = call.body.decode("DeleteOptions") if call.body.data.strip() else None
         return queries.delete_options(call.query, body, user=call.user)
 
     def _exists(self, resource: Resource, route: Route) -> bool:

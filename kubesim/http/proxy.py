@@ -39,7 +39,7 @@ def proxied(applications: Applications, route: Route, call: Call) -> Answer:
     if not path and call.method in ("GET", "HEAD"):  # links on the page are relative to the slash
         location = f"{call.path}/{'?' if query else ''}{query}"
         return Answer(b"", 301, headers={"Location": location})
-    request = Request(call.method, path or "/", query, _passed_on(call), call.body)
+    request = Request(call.method, path or "/", query, _passed_on(call), call.body.data)
     try:
         response = applications.send(place, request, client=CLIENT)
     except Unreachable as error:

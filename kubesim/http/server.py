@@ -226,7 +226,9 @@ class Server:
             counted.about(question(route, call, self._api.registry))
             user = self._user(request)
             self._check_allowed(user, route, call)
-            call = replace(call, user=user, body=await _body(request))
+            body = bodies.Body(call.media, await _body(request))
+            await body.read_ahead()
+            call = replace(call, user=user, body=body)
             if route is None:
                 if call.path == "/metrics" and call.method == "GET":
                     return exposition.exposition(self._metrics(), call.headers.get("Accept", ""))

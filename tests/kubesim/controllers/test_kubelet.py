@@ -745,3 +745,19 @@ def test_a_pod_is_as_well_as_it_is_without_its_ephemeral_containers(world: World
     assert {e["involvedObject"]["fieldPath"] for e in told} == {
         "spec.ephemeralContainers{debugger}"
     }
+
+
+def test_variables_that_grow_out_of_each_other_start_nothing_and_fill_no_memory() -> None:
+    doubled = [{"name": f"A{n}", "value": f"$(A{n - 1})$(A{n - 1})"} for n in range(1, 32)]
+    env = [{"name": "A0", "value": "x" * 1000}, *doubled]
+    world = World()
+    world.create(POD, spec={"containers": [{"name": "web", "image": "web:1", "env": env}]})
+    world.run(60)
+    assert world.state() == "RunContainerError"
+    waiting = world.container()["state"]["waiting"]
+    assert waiting["message"].endswith("exec: argument list too long")
+    fewer = {"containers": [{"name": "web", "image": "web:1", "env": env[:7]}]}
+    world.create(POD.replace("name: web}", "name: less}", 1), spec=fewer)
+    world.run(60)
+    assert world.state("less") == "running"
+    assert len(world.kubelet.processes("default", "less")[0].environment["A6"]) == 64_000

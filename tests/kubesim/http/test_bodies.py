@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gitops_lab.errors import ApiError
@@ -37,6 +39,36 @@ def test_yaml_is_read_as_json_would_spell_it() -> None:
         "d": {"c": 1},
         "1": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("media", "text"),
+    [
+        ("application/json", b"[" + b"1," * bodies.MOST_VALUES + b"1]"),
+        ("application/json", b'{"a":' + b"[" + b"{}," * bodies.MOST_VALUES + b"{}]}"),
+        ("application/yaml", b"- 1\n" * (bodies.MOST_VALUES + 1)),
+        ("application/apply-patch+yaml", b"- 1\n" * (bodies.MOST_VALUES + 1)),
+    ],
+)
+def test_a_body_of_too_many_values_is_too_large(media: str, text: bytes) -> None:
+    body = bodies.Body(media, text)
+    asyncio.run(body.read_ahead())
+    with pytest.raises(ApiError) as refused:
+        body.decode_patch("ConfigMap") if "patch" in media else body.decode("ConfigMap")
+    assert refused.value.code == 413
+
+
+def test_commas_in_a_text_are_no_values() -> None:
+    text = b'{"a":"' + b"," * 2 * bodies.MOST_VALUES + b'"}'
+    assert bodies.decode("application/json", text, "ConfigMap")["a"].strip(",") == ""
+
+
+def test_a_large_body_that_cannot_be_read_is_refused_as_a_small_one() -> None:
+    body = bodies.Body("application/yaml", b"#" * 2 * bodies.SMALL + b"\na: [")
+    asyncio.run(body.read_ahead())
+    with pytest.raises(ApiError, match="did not find expected node content") as refused:
+        body.decode("ConfigMap")
+    assert refused.value.code == 400
 
 
 @pytest.mark.parametrize("text", [b"", b"nul", b'{"a":NaN}', b"[" * 100_000, b'"\\ud800"'])

@@ -403,6 +403,7 @@ def test_an_address_that_is_out_of_reach_drops_its_clients(run: Run) -> None:
     run(scenario)
 
 
+@pytest.mark.allows_errors
 def test_a_failure_of_our_own_is_a_status_without_a_traceback(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
