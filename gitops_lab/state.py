@@ -4,7 +4,7 @@ Each sandbox has a folder in the user's state directory, open to nobody else:
 
 - `lock`: held by the process for as long as it lives, so that the kernel knows who is alive; its
   text is the process's number
-- `process.json`: where the process listens, and the key that makes it obey
+- `process.json`: the address of the process's HTTP API, and the token that it wants
 - `settings.json`: what the sandbox is made of: its arms, its speed, its ports
 - `log`: what the process had to complain about
 - `journal.jsonl`: what happened in the sandbox
@@ -20,13 +20,15 @@ import json
 import os
 import re
 import shutil
-import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gitops_lab.errors import LabError, UsageError
 from kubesim.files import write_private
@@ -93,6 +95,11 @@ class Setup:
             TypeError, KeyError: these are not the parts of a setup.
         """
         return cls(**{**parts, "arms": tuple(parts["arms"])})
+
+
+def command(what: str, sandbox: str) -> str:
+    """A command as a person types it, for one sandbox."""
+    return f"gitops-lab {what}" + ("" if sandbox == "default" else f" --name {sandbox}")
 
 
 class StateFolder:
@@ -215,7 +222,8 @@ class StateFolder:
             raise LabError(
                 f"what the sandbox {self.name!r} is made of cannot be read: {error}",
                 where=str(path),
-                fix="`gitops-lab down` removes the sandbox; copy `git/` first if you need it",
+                fix=f"`{command('down', self.name)}` removes the sandbox; copy `git/` first if you "
+                "need it",
             ) from error
         return found
 
@@ -233,7 +241,7 @@ class StateFolder:
         Raises:
             LabError: there is no process, or none any more.
         """
-        up = "gitops-lab up" + ("" if self.name == "default" else f" --name {self.name}")
+        up, down = command("up", self.name), command("down", self.name)
         alive = self.is_alive
         try:
             found: dict[str, Any] = json.loads(self.process.read_text())
@@ -243,7 +251,7 @@ class StateFolder:
                 raise LabError(
                     f"where the process of the sandbox {self.name!r} listens cannot be read",
                     where=str(self.process),
-                    fix="`gitops-lab down` ends and removes the sandbox; to keep it, end process "
+                    fix=f"`{down}` ends and removes the sandbox; to keep it, end process "
                     f"{self.holder or '(see `ps`)'} by hand, and `{up}` goes on where it was",
                 ) from None
             pid = "(nobody knows which)"
@@ -261,32 +269,78 @@ class StateFolder:
             raise LabError(
                 f"the process {pid} of the sandbox {self.name!r} ended unexpectedly",
                 where=str(self.log),
-                fix=f"{full}`{up}` goes on where it was, `down` removes it",
+                fix=f"{full}`{up}` goes on where it was, `{down}` removes it",
             )
         return found
 
     def ask(self, what: str, **arguments: Any) -> Any:
         """Have the process do something, and give back its answer.
 
+        Args:
+            what: one of the actions of its HTTP API (`gitops_lab.service.api`).
+            arguments: of that action, as JSON values.
+
         Raises:
             LabError: there is no process, it does not answer, or it refuses.
         """
         found = self.description()
-        request = {"key": found["key"], "what": what, "arguments": arguments}
         try:
-            with socket.create_connection(("127.0.0.1", found["port"]), timeout=ANSWER) as line:
-                line.sendall(json.dumps(request).encode() + b"\n")
-                with line.makefile("rb") as reader:
-                    answer = json.loads(reader.read())
-        except (OSError, ValueError) as error:
-            raise LabError(
-                f"the process of the sandbox {self.name!r} (pid {found['pid']}) does not answer",
-                where=str(self.log),
-                fix="`gitops-lab down` ends it",
-            ) from error
+            with self._request(found, "POST", f"/api/v1/{what}", arguments) as response:
+                answer = json.loads(response.read())
+        except (OSError, HTTPException, ValueError, KeyError) as error:
+            raise self._silent(found) from error
         if "error" in answer:
-            raise raised(answer["error"])
+            raise error_from(answer["error"])
         return answer["answer"]
+
+    def events(self, since: int = 0) -> Iterator[tuple[str, Any]]:
+        """What happens in the sandbox, as it happens: event by event, with its data.
+
+        `entry` is a journal entry, `status` what is true of every arm. It ends with the process.
+
+        Args:
+            since: the position in the journal to begin at.
+
+        Raises:
+            LabError: there is no process, or it does not answer.
+        """
+        found = self.description()
+        try:
+            with self._request(found, "GET", f"/api/v1/events?since={since}") as response:
+                event, data = "", ""
+                for line in map(bytes.decode, response):
+                    name, _, value = line.rstrip("\n").partition(": ")
+                    if name == "event":
+                        event = value
+                    elif name == "data":
+                        data = value
+                    elif not name and event:
+                        yield event, json.loads(data)
+                        event = data = ""
+        except (OSError, HTTPException, ValueError, KeyError) as error:
+            raise self._silent(found) from error
+
+    @contextmanager
+    def _request(
+        self, found: Mapping[str, Any], method: str, path: str, body: object = None
+    ) -> Iterator[HTTPResponse]:
+        """One request to the process; its answer, whatever its status code."""
+        address, trust = urlsplit(found["url"]), ssl.create_default_context(cadata=found["ca"])
+        connection = HTTPSConnection(address.netloc, timeout=ANSWER, context=trust)
+        headers = {"Authorization": f"Bearer {found['token']}", "Content-Type": "application/json"}
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, headers)
+            yield connection.getresponse()
+        finally:
+            connection.close()
+
+    def _silent(self, found: Mapping[str, Any]) -> LabError:
+        return LabError(
+            f"the process of the sandbox {self.name!r} (pid {found['pid']}) does not answer",
+            where=str(self.log),
+            fix=f"`{command('down', self.name)}` ends it",
+        )
 
     def _is_the_lock(self, descriptor: int) -> bool:
         """Whether the file that was locked still is the one in the folder."""
@@ -310,14 +364,14 @@ def _locked(descriptor: int) -> bool:
     return False
 
 
-def told(error: LabError) -> dict[str, Any]:
+def error_to(error: LabError) -> dict[str, Any]:
     """An error as JSON values, on its way from one process to another."""
     kind = "usage" if isinstance(error, UsageError) else "fault"
     return {"kind": kind, "what": error.what, "where": error.where, "fix": error.fix}
 
 
-def raised(error: dict[str, Any]) -> LabError:
-    """The error that another process told."""
+def error_from(error: dict[str, Any]) -> LabError:
+    """The error that another process reported."""
     kind = UsageError if error["kind"] == "usage" else LabError
     return kind(error["what"], where=error["where"], fix=error["fix"])
 

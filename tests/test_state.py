@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitops_lab.errors import LabError, UsageError
-from gitops_lab.state import StateFolder, home, raised, told
+from gitops_lab.state import StateFolder, error_from, error_to, home
 
 
 @pytest.fixture
@@ -149,14 +149,14 @@ def test_who_only_looks_does_not_keep_anybody_from_taking_the_lock(folder: State
 
 def test_a_process_that_does_not_answer_is_told_of(folder: StateFolder) -> None:
     with folder.held():
-        folder.publish({"pid": os.getpid(), "port": 1, "key": "k"})
+        folder.publish({"pid": os.getpid(), "url": "https://127.0.0.1:1", "token": "t", "ca": ""})
         with pytest.raises(LabError, match="does not answer"):
             folder.ask("status")
 
 
 @pytest.mark.parametrize("error", [LabError("a", where="b", fix="c"), UsageError("a")])
 def test_an_error_arrives_in_another_process_as_it_was(error: LabError) -> None:
-    arrived = raised(json.loads(json.dumps(told(error))))
+    arrived = error_from(json.loads(json.dumps(error_to(error))))
     assert str(arrived) == str(error) and arrived.exit_code == error.exit_code
 
 

@@ -338,10 +338,10 @@ def _walked(folder: Path) -> list[str]:
     """What is wrong with a lab if a learner does what its text says, live."""
     import tempfile
 
-    from gitops_lab.daemon import stop
     from gitops_lab.labs import format
     from gitops_lab.labs.progress import Unsaved
     from gitops_lab.labs.walk import walk
+    from gitops_lab.service.lifecycle import stop
 
     progress = Unsaved(os.getpid())
     lab = format.load(folder, progress.read().seed)
@@ -418,9 +418,9 @@ def _named(folder: Path) -> str:
 
 
 def _session(progress: Progress, lab: Lab) -> Session:
-    from gitops_lab.daemon import reset
     from gitops_lab.labs.live import LiveWorld
     from gitops_lab.labs.session import Session
+    from gitops_lab.service.lifecycle import reset
 
     folder = _state(progress.read().lab(lab.id).sandbox)
 
@@ -442,7 +442,7 @@ def _make_room(folder: StateFolder, lab: Lab) -> None:
     Raises:
         UsageError: it is a sandbox of the learner's own.
     """
-    from gitops_lab.daemon import stop
+    from gitops_lab.service.lifecycle import stop
 
     if not folder.settings().get("setup"):
         return
@@ -477,7 +477,7 @@ def _clone_of(progress: Progress, lab: Lab) -> Path | None:
 
 
 def _up(folder: StateFolder, wanted: dict[str, Any]) -> None:
-    from gitops_lab.daemon import start
+    from gitops_lab.service.lifecycle import start
 
     start(folder, wanted, progress=lambda line: print(line, file=sys.stderr, flush=True))
 

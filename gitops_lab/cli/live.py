@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
+from gitops_lab.state import command as typed
 
 AUTHORITIES = "GIT_SSL_CAINFO"
 """The variable that names the only certificates for Git to trust, whatever is configured."""
@@ -45,6 +46,12 @@ def add(commands: Any) -> None:
         default="",
         metavar="NAME,…",
         help="standard arms, a cluster for each, or `all` (default: push-on-commit,pull+self-heal)",
+    )
+    up.add_argument(
+        "--rights",
+        choices=("cluster-admin", "application"),
+        help="what deployers may do in their clusters: everything (default), or only what "
+        "applications consist of",
     )
     up.add_argument(
         "--speed",
@@ -162,26 +169,38 @@ def add_backend(parser: argparse.ArgumentParser, text: str) -> None:
 
 def run_up(options: argparse.Namespace) -> int:
     """`gitops-lab up`."""
-    from gitops_lab.daemon import start
+    from gitops_lab.service.lifecycle import start
 
-    folder = _folder(options)
+    folder, found = _folder(options), None
     arms = [name.strip() for name in options.arms.split(",") if name.strip()]
-    said = {"arms": arms, "speed": options.speed, "pace": options.pace}
-    found = start(folder, wanted(options, **said), progress=_tell)
+    parts = {"arms": arms, "speed": options.speed, "pace": options.pace, "rights": options.rights}
+    try:
+        found = start(folder, wanted(options, **parts), progress=_tell)
+        return _report_up(options.name, folder, found)
+    except KeyboardInterrupt as interruption:
+        if found is None and str(interruption) == "" and not folder.is_alive:
+            raise
+        raise KeyboardInterrupt(
+            str(interruption) or f"the sandbox runs, and `{typed('down', options.name)}` ends it"
+        ) from None
+
+
+def _report_up(name: str, folder: Any, found: dict[str, Any]) -> int:
+    """What came of `up`; the exit code."""
     if found["found"] == "running":
-        print(f"The sandbox {options.name!r} runs already, and stays as it is.")
+        print(f"The sandbox {name!r} runs already, and stays as it is.")
     elif found["found"] == "stopped":
-        print(f"The sandbox {options.name!r} goes on where it was.")
+        print(f"The sandbox {name!r} goes on where it was.")
     elif found["found"] == "crashed":
         print(
-            f"The sandbox {options.name!r} had ended unexpectedly; {folder.log} may say why. "
+            f"The sandbox {name!r} had ended unexpectedly; {folder.log} may say why. "
             "It goes on where it was.",
             file=sys.stderr,
         )
     for note in found["notes"]:
         print(f"Note: {note}", file=sys.stderr)
     _show(found)
-    _guide(options.name)
+    _guide(name)
     return 0
 
 
@@ -200,7 +219,7 @@ def run_status(options: argparse.Namespace) -> int:
 
 def run_down(options: argparse.Namespace) -> int:
     """`gitops-lab down`."""
-    from gitops_lab.daemon import holdings, stop
+    from gitops_lab.service.lifecycle import holdings, stop
 
     folder = _folder(options)
     if found := holdings(folder):
@@ -214,7 +233,7 @@ def run_down(options: argparse.Namespace) -> int:
 
 def run_reset(options: argparse.Namespace) -> int:
     """`gitops-lab reset`."""
-    from gitops_lab.daemon import reset
+    from gitops_lab.service.lifecycle import reset
 
     _show(reset(_folder(options), progress=_tell))
     return 0

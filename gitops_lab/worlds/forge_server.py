@@ -63,8 +63,8 @@ class ForgeServer:
         for name, token in self.tokens.items():
             may_push = "push" in RIGHTS[person(name).role]
             accounts.add(name, token, WRITE if may_push else READ)
-        self._server = GitServer(forge, accounts, tls=self._tls())
-        self._inside = GitServer(forge, accounts, tls=self._tls())
+        self._server = GitServer(forge, accounts, tls=self.tls())
+        self._inside = GitServer(forge, accounts, tls=self.tls())
         self.port = self.inside_port = 0
 
     async def start(self, port: int = 0, inside_port: int = 0) -> None:
@@ -143,7 +143,10 @@ class ForgeServer:
             write_private(path, json.dumps(tokens))
         return tokens
 
-    def _tls(self) -> ssl.SSLContext:
+    address_host = LOOPBACK
+
+    def tls(self) -> ssl.SSLContext:
+        """The server's side of TLS, for this server and for others of the same sandbox."""
         context = tls(self.authority, tuple(dict.fromkeys((LOOPBACK, "localhost", self.host))))
         context.verify_mode = ssl.CERT_NONE  # here, people prove with a token who they are
         return context

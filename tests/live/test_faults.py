@@ -217,7 +217,7 @@ def test_secrets_are_in_private_files_and_nowhere_else(shell: Shell) -> None:
         assert [each for each in secrets if each in path.read_text()] == []
     if sys.platform == "linux":
         running = "\n".join(processes(str(shell.state.path)))
-        assert "gitops_lab.daemon" in running
+        assert "gitops_lab.service.process" in running
         assert [each for each in secrets if each in running] == []
 
 

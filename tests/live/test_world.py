@@ -23,11 +23,11 @@ from typing import Any
 import pytest
 
 from gitops_lab.cluster.kubeconfig import KubeconfigCluster
-from gitops_lab.daemon import last_line
 from gitops_lab.deployers.deployer import GitAccess
 from gitops_lab.errors import ClusterUnreachable, LabError
 from gitops_lab.model import named
 from gitops_lab.sandbox import ARMS
+from gitops_lab.service.lifecycle import last_line
 from gitops_lab.state import Setup
 from gitops_lab.worlds.arm import Arm
 from gitops_lab.worlds.live import LiveWorld, merged

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from gitops_lab import daemon
-from gitops_lab.daemon import chosen
 from gitops_lab.errors import LabError, UsageError
 from gitops_lab.sandbox import ARMS
+from gitops_lab.service import process
+from gitops_lab.service.setup import chosen
 from gitops_lab.state import StateFolder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_start_is_given_up_when_somebody_ends_the_process() -> None:
     async def story() -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().call_soon(ended.set)
-        await daemon._unless(ended, long())
+        await process._unless(ended, long())
 
     with pytest.raises(LabError, match="before it was ready"):
         asyncio.run(story())
@@ -88,24 +88,26 @@ def test_what_goes_wrong_during_a_start_is_told() -> None:
         raise LabError("no")
 
     async def story() -> None:
-        await daemon._unless(asyncio.Event(), fail())
+        await process._unless(asyncio.Event(), fail())
 
     with pytest.raises(LabError, match="no"):
         asyncio.run(story())
 
 
 def test_a_process_to_which_nobody_listens_any_more_goes_on() -> None:
-    script = "from gitops_lab.daemon import _say\nfor _ in range(3): _say({})\nopen(argv, 'w')"
+    script = (
+        "from gitops_lab.service.process import _say\nfor _ in range(3): _say({})\nopen(argv, 'w')"
+    )
     script = script.replace("argv", "__import__('sys').argv[1]")
-    process = subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-c", f"import time; time.sleep(0)\n{script}", "/dev/null"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    assert process.stdout is not None and process.stderr is not None
-    process.stdout.close()
-    with process.stderr as complaints:
+    assert child.stdout is not None and child.stderr is not None
+    child.stdout.close()
+    with child.stderr as complaints:
         assert complaints.read() == b""
-    assert process.wait() == 0
+    assert child.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_a_machine_that_refuses_is_told_in_words(
     folder: StateFolder, error: Exception, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder.path.mkdir(parents=True)
-    explained = daemon._explained(folder, error)
+    explained = process._explained(folder, error)
     assert isinstance(explained, LabError) and told in str(explained)
     assert "Error" in capsys.readouterr().err  # the log has all of it
 
@@ -128,9 +130,9 @@ def test_a_full_disk_is_named_whatever_failed_on_it(
     folder: StateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StateFolder, "is_full", True)
-    assert "the disk is full" in str(daemon._explained(folder, LabError("cannot be kept")))
+    assert "the disk is full" in str(process._explained(folder, LabError("cannot be kept")))
     misused = UsageError("no such arm")
-    assert daemon._explained(folder, misused) is misused
+    assert process._explained(folder, misused) is misused
 
 
 def test_settings_of_an_older_version_need_not_know_every_part(folder: StateFolder) -> None:

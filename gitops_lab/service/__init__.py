@@ -1,0 +1,1 @@
+"""The background process of a live sandbox, its HTTP API, and how it is started and ended."""
