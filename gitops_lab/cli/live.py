@@ -293,7 +293,8 @@ def run_clone(options: argparse.Namespace) -> int:
     settings = [
         # `git log origin/pull/1`, and `git log refs/forge/records`: what was decided, by whom.
         "remote.origin.fetch=+refs/pull/*/head:refs/remotes/origin/pull/*",
-        "remote.origin.fetch=+refs/forge/records:refs/forge/records",
+        # A pattern, for a name of a ref that does not exist yet would make git refuse.
+        "remote.origin.fetch=+refs/forge/records*:refs/forge/records*",
     ]
     if options.account != "learner":
         if options.account not in PEOPLE:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gitops_lab.errors import ApiError
+from gitops_lab.forge import PEOPLE
 from gitops_lab.model import named
 from tests.live.shell import BOOK, ROOT, Shell, eventually
 
@@ -158,7 +159,7 @@ def test_a_sandbox_with_damaged_settings_can_be_taken_down(own: Shell) -> None:
     for text in ("{", "[]", '{"setup": {"arms": 3}}', '{"setup": {"arms": [], "what": 1}}'):
         settings.write_text(text)
         told = own("reset")
-        assert told.returncode == 1 and "`gitops-lab down` removes the sandbox" in told.stderr
+        assert told.returncode == 1 and "`gitops-lab down --name own` removes the sandbox" in told.stderr
     assert "gone" in own.told("down")
     assert not own.state.path.exists()
 
@@ -209,7 +210,7 @@ def test_no_mask_of_the_shell_opens_files_to_others(shell: Shell) -> None:
 
 def test_secrets_are_in_private_files_and_nowhere_else(shell: Shell) -> None:
     tokens = json.loads((shell.state.path / "git-server/tokens.json").read_text())
-    secrets = [*tokens.values(), shell.state.description()["key"]]
+    secrets = [*tokens.values(), shell.state.description()["token"]]
     for command in ("status", "logs", "git-url"):
         told = shell.told(command, *(["--json"] if command == "status" else []))
         assert [each for each in secrets if each in told] == [], command
@@ -226,7 +227,7 @@ def test_a_deployers_account_cannot_push(shell: Shell) -> None:
     clone, url = shell.folder / "clone-reader", shell.told("git-url").strip()
     shell.told("clone", str(clone))
     shell.git("-C", str(clone), "commit", "-q", "--allow-empty", "-m", "evil")
-    for name in set(tokens) - {"learner"}:
+    for name in set(tokens) - set(PEOPLE):
         theirs = url.replace("learner@", f"{name}:{tokens[name]}@")
         shell.git("-C", str(clone), "ls-remote", "-q", theirs)  # but it can read
         with pytest.raises(subprocess.CalledProcessError) as refused:
