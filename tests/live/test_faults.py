@@ -159,7 +159,10 @@ def test_a_sandbox_with_damaged_settings_can_be_taken_down(own: Shell) -> None:
     for text in ("{", "[]", '{"setup": {"arms": 3}}', '{"setup": {"arms": [], "what": 1}}'):
         settings.write_text(text)
         told = own("reset")
-        assert told.returncode == 1 and "`gitops-lab down --name own` removes the sandbox" in told.stderr
+        assert (
+            told.returncode == 1
+            and "`gitops-lab down --name own` removes the sandbox" in told.stderr
+        )
     assert "gone" in own.told("down")
     assert not own.state.path.exists()
 

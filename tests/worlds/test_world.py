@@ -93,6 +93,8 @@ def test_one_story_ends_alike(world: World) -> None:
     wait_for(world, push="3", pull="2")
     assert "missed" in world.why(ARMS[0])
     assert [m.body["data"]["page"] for m in world.desired()] == ["2"]
+    with pytest.raises(UsageError, match="does not occur"):
+        world.replace("x", "book.yaml", "no such text", "")
 
 
 def test_wrong_names_are_refused_alike(world: World) -> None:
@@ -100,7 +102,6 @@ def test_wrong_names_are_refused_alike(world: World) -> None:
         lambda: world["psuh"],
         lambda: world.stop("psuh"),
         lambda: world.drift("Book", {}),
-        lambda: world.replace("x", "book.yaml", "no such text", ""),
     ):
         with pytest.raises(UsageError):
             wrong()
