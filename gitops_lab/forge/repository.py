@@ -398,6 +398,11 @@ class Repository:
         """
         self.pulls.recover()
         for event in self.spool.drain():
+            if event.refused:
+                why = "; ".join(event.options)
+                told = f"a push of {event.after[:7]} is refused: {why}"
+                self.records.write(event.by, "refused", told, {}, branch=event.branch)
+                continue
             try:
                 self.pulls.follow(event)
             except LabError as error:

@@ -19,7 +19,7 @@ NOTHING = "0" * 40
 
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
 _EVENT = re.compile(
-    r"([0-9a-f]{40}) ([0-9a-f]{40}) (forward|forced) ([^\n]+)\n"
+    r"([0-9a-f]{40}) ([0-9a-f]{40}) (forward|forced|refused) ([^\n]+)\n"
     r"(?:by ([^\n]*)\n)?((?:option [^\n]*\n)*)"
 )
 
@@ -37,7 +37,8 @@ class PushEvent:
         after: the commit it stands at; forty zeros if the push deleted the branch.
         forced: whether `before` is not part of the branch's history any more.
         by: the account that pushed.
-        options: what the push said with `git push -o`.
+        options: what the push said with `git push -o`; of a refused one, the reason.
+        refused: whether the branch did not move, because a rule forbids it.
     """
 
     id: str
@@ -48,6 +49,7 @@ class PushEvent:
     forced: bool = False
     by: str = ""
     options: tuple[str, ...] = ()
+    refused: bool = False
 
     @property
     def created(self) -> bool:
@@ -114,10 +116,10 @@ class Spool:
             return None
         before, after, how, branch, by, said = match.groups()
         options = tuple(line.removeprefix("option ") for line in said.split("\n")[:-1])
-        forced = how == "forced"
         return PushEvent(
-            file.name, self.repository, branch, before, after, forced, by or "", options
-        )
+            file.name, self.repository, branch, before, after, how == "forced", by or "", options,
+            how == "refused",
+        )  # fmt: skip
 
     def _set_aside(self, file: Path) -> Path:
         aside = self.path / ".unreadable"

@@ -228,6 +228,11 @@ def test_git_push_to_a_protected_branch_is_refused_in_gits_own_way(
         assert "pre-receive hook declined" in caught.value.output
     assert repository.tip() == tip
     person.git("push", "--quiet", "origin", "HEAD:elsewhere")
+    assert [event.branch for event in repository.deliver()] == ["elsewhere"]
+    refused = [event for event in repository.news() if event.name == "refused"]
+    assert len(refused) == 3
+    assert "learner cannot push to it directly" in refused[0].text
+    assert refused[0].data["branch"] == "main"
 
 
 @pytest.mark.parametrize(
