@@ -175,7 +175,8 @@ class PipelineDeployer(PushDeployer):
         self, event: str, branch: str, commit: str, pull: int, by: str, now: float
     ) -> None:
         """Make a run of the pipeline that the commit describes, unless no job is for it."""
-        run = Run(self.history.last() + 1, event, branch, commit, by, now, pull)
+        number = max((self.history.last(), *self._pending)) + 1  # pending ones may not be saved yet
+        run = Run(number, event, branch, commit, by, now, pull)
         revision = run.revision
         try:
             message = self.repository.message(commit)

@@ -298,6 +298,14 @@ def test_a_runner_that_is_lost_fails_its_job_and_the_run_can_be_run_again(world:
     assert (run.state, run.jobs["deploy"].why) == ("failure", "its runner was lost in start")
 
 
+def test_events_of_one_instant_have_a_run_each(world: Sandbox) -> None:
+    for number in range(3):
+        world.repository.commit(f"page {number}", {PATH: APPLY, "a.yaml": MAP % number})
+    world.run(minutes=3)
+    assert [run.state for run in deployer(world).history.all()] == ["success"] * 3
+    assert page(world) == "2"
+
+
 def test_a_commit_that_says_skip_ci_sets_nothing_off(world: Sandbox) -> None:
     world.commit("begin [skip ci]", {PATH: APPLY, "a.yaml": MAP % 1})
     world.run(minutes=2)
