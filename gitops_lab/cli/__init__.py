@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_lab import __version__
-from gitops_lab.cli import agent, argocd, flux, lab, live, pipeline, pr, render
+from gitops_lab.cli import agent, argocd, experiment, flux, lab, live, pipeline, pr, render
 from gitops_lab.errors import LabError, UsageError, of_machine
 from gitops_lab.state import Setup
 
@@ -87,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=run_demo)
     lab.add(commands)
     live.add(commands)
+    experiment.add(commands)
     render.add(commands)
     pr.add(commands)
     flux.add(commands)

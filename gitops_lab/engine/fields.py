@@ -119,25 +119,48 @@ class Ignore:
 
 def without_ignored(obj: Object, key: ObjectKey, rules: Sequence[Ignore]) -> Object:
     """An object without the fields to ignore."""
+    return with_fields_of({}, obj, key, rules)
+
+
+def with_fields_of(live: Object, obj: Object, key: ObjectKey, rules: Sequence[Ignore]) -> Object:
+    """A desired object with the fields to ignore as they are live; absent where they are.
+
+    To leave them out would not leave them alone: server-side apply removes a field that its owner
+    does not send any more.
+    """
     pointers = [pointer for rule in rules if rule.applies_to(key) for pointer in rule.pointers]
     if not pointers:
         return obj
     result = copied(obj)
     for pointer in pointers:
-        _remove(result, [s.replace("~1", "/").replace("~0", "~") for s in pointer.split("/")[1:]])
+        steps = [s.replace("~1", "/").replace("~0", "~") for s in pointer.split("/")[1:]]
+        _set(result, steps, _at(live, steps))
     return result
 
 
-def _remove(value: Any, steps: list[str]) -> None:
-    *above, last = steps
-    for step in above:
-        if isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return
+def _child(value: Any, step: str) -> Any:
     if isinstance(value, dict):
-        value.pop(last, None)
-    elif isinstance(value, list) and last.isdigit() and int(last) < len(value):
-        del value[int(last)]
+        return value.get(step, _MISSING)
+    if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        return value[int(step)]
+    return _MISSING
+
+
+def _at(value: Any, steps: list[str]) -> Any:
+    for step in steps:
+        value = _child(value, step)
+    return value
+
+
+def _set(obj: Any, steps: list[str], value: Any) -> None:
+    """Set a field, or remove it; nothing happens where there is no place for it."""
+    parent = _at(obj, steps[:-1])
+    if isinstance(parent, dict):
+        parent.pop(steps[-1], None)
+        if value is not _MISSING:
+            parent[steps[-1]] = value
+    elif _child(parent, steps[-1]) is not _MISSING:
+        if value is _MISSING:
+            del parent[int(steps[-1])]
+        else:
+            parent[int(steps[-1])] = value

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gitops_lab.engine import hooks, waves
 from gitops_lab.engine.desired import normalised, owner_of, stamped
-from gitops_lab.engine.fields import Ignore, extra_fields, without_ignored
+from gitops_lab.engine.fields import Ignore, extra_fields, with_fields_of, without_ignored
 from gitops_lab.engine.health import assess
 from gitops_lab.engine.inventory import Inventory, stale
 from gitops_lab.engine.takeover import CLIENT_SIDE, PREFIXES
@@ -62,7 +62,7 @@ class SyncPolicy:
         validate_first: write nothing of a set if one of its objects would be refused.
         order: one of `ORDERS`.
         ignore: fields that are no drift.
-        respect_ignore: do not send these fields either.
+        respect_ignore: also leave these fields as they are when applying.
     """
 
     owner: str
@@ -145,7 +145,7 @@ def kept(manifests: Sequence[Manifest], order: str) -> tuple[Manifest, ...]:
 def _desired_change(
     manifest: Manifest, cluster: Cluster, policy: SyncPolicy, promised: Promises
 ) -> Change:
-    key, desired = manifest.key, sent(manifest.body, manifest.key, policy)
+    key, desired = manifest.key, stamped(manifest.body, policy.owner)
     _, _, version = desired["apiVersion"].rpartition("/")
     live = None
     try:
@@ -155,6 +155,8 @@ def _desired_change(
         if live is not None and "deletionTimestamp" in live["metadata"]:
             why = "waits until the live object is deleted"
             return Change(key, Action.SKIPPED, why, desired, live)
+        if policy.respect_ignore and live is not None:
+            desired = with_fields_of(live, desired, key, policy.ignore)
         merged = cluster.apply(desired, manager=policy.owner, force=policy.force, dry_run=True)
     except ApiError as error:
         missing = promised.get((key.group, key.kind)) or promised.get(("", key.namespace))
@@ -188,12 +190,6 @@ def _compared(
     why = reasons[0] + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else "")
     fields = (*(difference.path for difference in found), *(field.path for field in taken))
     return Change(key, Action.CONFIGURED, why, desired, live, fields, shown_extra)
-
-
-def sent(body: Object, key: ObjectKey, policy: SyncPolicy) -> Object:
-    """A desired object as the deployer sends it."""
-    desired = stamped(body, policy.owner)
-    return without_ignored(desired, key, policy.ignore) if policy.respect_ignore else desired
 
 
 def _left_alone(desired: Object, live: Object | None) -> str:

@@ -26,6 +26,7 @@ class Span:
     health: str
     orphans: tuple[str, ...]
     why: str
+    extra: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -143,6 +144,7 @@ def _spans(journal: Sequence[Entry], arm: str, origin: float, end: float) -> tup
             health=entry.data["health"],
             orphans=tuple(entry.data["orphans"]),
             why=entry.why,
+            extra=tuple(entry.data.get("extra", ())),
         )
         for entry, stop in zip(seen, ends, strict=True)
         if stop > max(entry.at, origin)  # of several at one instant, the last is what came of it

@@ -41,14 +41,19 @@ def look(span: Span) -> Look:
     return FINE if span.health == "Healthy" else ROLLING
 
 
-def timeline(measurement: Measurement, *, time: str = "virtual time") -> Figure:
+TITLE = "The same commits, deployed by push and by pull"
+
+
+def timeline(measurement: Measurement, *, time: str = "virtual time", title: str = TITLE) -> Figure:
     """The timeline of a whole story.
 
     Args:
         measurement: the story in numbers.
         time: whose minutes these are.
+        title: stands above it.
     """
     arms = list(measurement.spans)
+    with_extra = any(span.extra for spans in measurement.spans.values() for span in spans)
     figure = Figure(figsize=(16, 3.6 + 1.15 * len(arms)), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -63,11 +68,13 @@ def timeline(measurement: Measurement, *, time: str = "virtual time") -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"minutes of {time}", fontsize=16)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_title(
-        "The same commits, deployed by push and by pull", fontsize=26, loc="left", pad=14
-    )
+    axes.set_title(title, fontsize=26 if len(title) < 60 else 19, loc="left", pad=14)
     figure.legend(
-        handles=_legend(), loc="outside lower center", ncols=4, fontsize=16, frameon=False
+        handles=_legend(with_extra=with_extra),
+        loc="outside lower center",
+        ncols=4,
+        fontsize=16,
+        frameon=False,
     )
     return figure
 
@@ -84,6 +91,7 @@ def save(figure: Figure, path: Path | BinaryIO, *, source: str = "") -> None:
 
 
 ORPHANS = "#CC79A7"
+EXTRA = "#0072B2"
 INK = "#222222"
 BAR = 0.52
 PAPER = {"boxstyle": "round,pad=0.2", "facecolor": "white", "linewidth": 0}
@@ -100,6 +108,11 @@ def _draw_arm(axes: Axes, measurement: Measurement, arm: str, row: int) -> None:
             axes.barh(
                 row + BAR / 2 + 0.07, span.seconds / 60, left=span.start / 60, height=0.1,
                 color=ORPHANS, linewidth=0,
+            )  # fmt: skip
+        if span.extra:
+            axes.barh(
+                row - BAR / 2 - 0.07, span.seconds / 60, left=span.start / 60, height=0.1,
+                color=EXTRA, linewidth=0,
             )  # fmt: skip
     down = None
     for mark in measurement.marks.get(arm, ()):
@@ -133,7 +146,7 @@ def _draw_chapters(axes: Axes, measurement: Measurement, arms: int) -> None:
         axes.plot(mark.at / 60, -0.5, marker="v", markersize=13, color=INK, clip_on=False)
 
 
-def _legend() -> list[Patch | Line2D]:
+def _legend(*, with_extra: bool) -> list[Patch | Line2D]:
     states = [
         Patch(facecolor=s.colour, hatch=s.hatch, edgecolor="white", label=s.label) for s in LOOKS
     ]
@@ -143,4 +156,5 @@ def _legend() -> list[Patch | Line2D]:
         Line2D([], [], marker="X", color="none", mfc=INK, markersize=14, label="edit by hand"),
         Line2D([], [], color=INK, linewidth=5, label="deployer down"),
         Patch(facecolor=ORPHANS, label="orphans: not in Git any more"),
+        *([Patch(facecolor=EXTRA, label="fields that Git does not declare")] if with_extra else []),
     ]

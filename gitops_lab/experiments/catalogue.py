@@ -1,0 +1,31 @@
+"""All experiments, in the order in which they are listed. To add one: a file, and a line here."""
+
+from __future__ import annotations
+
+from gitops_lab.errors import UsageError
+from gitops_lab.experiments import (
+    deletion,
+    extra_fields,
+    fighting_controllers,
+    ordering,
+    partial_failure,
+)
+from gitops_lab.experiments.experiment import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (ordering, partial_failure, fighting_controllers, deletion, extra_fields)
+}
+
+
+def find(name: str) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in EXPERIMENTS:
+        raise UsageError(
+            f"there is no experiment {name!r}", fix=f"choose from {', '.join(EXPERIMENTS)}"
+        )
+    return EXPERIMENTS[name]
