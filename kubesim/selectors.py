@@ -63,6 +63,20 @@ def fields(selector: str, group: str, plural: str) -> Predicate:
     return lambda obj: all(test(obj) for test in tests)
 
 
+def only_name(selector: str) -> str:
+    """The one name that a field selector allows; empty if it allows others or cannot be parsed.
+
+    Authorization goes by it: a rule for single names allows a list of just one of them. Source:
+    apiserver `requestinfo.go` (`RequiresExactMatch`).
+    """
+    try:
+        terms = list(_terms(selector))
+    except ApiError:
+        return ""
+    found = (value for path, differs, value in terms if path == "metadata.name" and not differs)
+    return next(found, "")
+
+
 # -- Labels ----------------------------------------------------------------------------------------
 
 _Test = Callable[[Labels], bool]
@@ -311,9 +325,7 @@ SELECTABLE: dict[tuple[str, str], dict[str, Value]] = {
 
 def _terms(selector: str) -> Iterator[tuple[str, bool, str]]:
     """Path, whether it must differ, and value of each term."""
-    for part in re.split(r"(?<!\\),", selector):
-        if not part:
-            continue
+    for part in re.findall(r"(?:\\.|[^,\\])+|\\$", selector, re.DOTALL):
         match = re.match(r"((?:\\.|[^\\=!])*)(!=|==|=)(.*)", part, re.DOTALL)
         if match is None:
             raise refusals.bad_request(f"invalid selector: '{selector}'; can't understand '{part}'")

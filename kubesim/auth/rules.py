@@ -122,8 +122,8 @@ def _covers(rule: Object, single: Object) -> bool:
         return any(_is_path(url, wanted) for url in rule.get("nonResourceURLs") or ())
     if not _has(rule.get("apiGroups") or (), single["apiGroups"][0]):
         return False
-    own = rule.get("resourceNames")
-    if own and not set(single.get("resourceNames") or ("",)) <= set(own):
+    own, wanted_names = rule.get("resourceNames"), single.get("resourceNames")
+    if own and (not wanted_names or not set(wanted_names) <= set(own)):
         return False
     resource, _, subresource = single["resources"][0].partition("/")
     return _has_resource(rule.get("resources") or (), resource, subresource)

@@ -1,14 +1,16 @@
-"""Who may approve a request for a certificate, and what nobody may ask for.
+"""Who may approve and sign a request for a certificate, and what no request may contain.
 
-Whoever approves needs more than the right to write: the verb `approve` on the signer, a resource
-that exists for this question only. And no signature makes an administrator out of anybody.
+Approving takes more than the right to write: the verb `approve` on the signer, a resource that
+exists for this question only; writing a certificate takes the verb `sign` on it. And no request for
+a client certificate may name the group of administrators.
 
-Source: plugin/pkg/admission/certificates/{approval,subjectrestriction} (Kubernetes 1.37).
+Source: plugin/pkg/admission/certificates/{approval,signing,subjectrestriction} (Kubernetes 1.37).
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
+from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -47,18 +49,18 @@ class SigningCheck:
             if signer == CLIENTS and MASTERS in _groups(new["spec"].get("request", "")):
                 why = f"use of {CLIENTS} signer with {MASTERS} group is not allowed"
                 raise refusals.forbidden(*RESOURCE, new["metadata"].get("name", ""), why)
-        elif _verdicts(old) != _verdicts(new) and not self._may_approve(signer, options):
-            why = f'user not permitted to approve requests with signerName "{signer}"'
-            raise refusals.forbidden(*RESOURCE, new["metadata"]["name"], why)
+            return
+        for verb, part in (("approve", _verdicts), ("sign", _signature)):
+            if part(old) != part(new) and not self._may(verb, signer, options):
+                why = f'user not permitted to {verb} requests with signerName "{signer}"'
+                raise refusals.forbidden(*RESOURCE, new["metadata"]["name"], why)
 
-    def _may_approve(self, signer: str, options: Options) -> bool:
+    def _may(self, verb: str, signer: str, options: Options) -> bool:
         user = User(options.user, options.groups)
         return any(
             self._authorizer.allows(
                 user,
-                Attributes(
-                    "approve", group=RESOURCE[0], version="*", resource="signers", name=name
-                ),
+                Attributes(verb, group=RESOURCE[0], version="*", resource="signers", name=name),
             ).allowed
             for name in (signer, f"{signer.partition('/')[0]}/*")
         )
@@ -66,7 +68,14 @@ class SigningCheck:
 
 def _verdicts(request: Object) -> list[str]:
     conditions = (request.get("status") or {}).get("conditions") or ()
-    return [each["type"] for each in conditions if each["type"] in ("Approved", "Denied")]
+    return [each["type"] for each in conditions if each.get("type") in ("Approved", "Denied")]
+
+
+def _signature(request: Object) -> tuple[Any, list[Object]]:
+    """What only a signer writes: the certificate, and that the request failed."""
+    status = request.get("status") or {}
+    failed = [each for each in status.get("conditions") or () if each.get("type") == "Failed"]
+    return status.get("certificate"), failed
 
 
 def _groups(text: str) -> list[str | bytes]:

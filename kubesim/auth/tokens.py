@@ -157,9 +157,9 @@ class Tokens:
             now: the time, in seconds since the Unix epoch.
 
         Raises:
-            ApiError: 400 for a body that cannot be read, 404 for a ServiceAccount or a bound
-                object that is not there, 409 if its uid is another, 422 for a time that is too
-                short or too long.
+            ApiError: 400 for a body that cannot be read or a pod of another account, 404 for a
+                ServiceAccount or a bound object that is not there, 409 if its uid is another, 422
+                for a time that is too short or too long.
         """
         body = decoding.with_header(body, _REQUEST.api_version, _REQUEST.kind)
         body = decoding.decoded(body, _REQUEST, validation="Ignore", warn=lambda _: None)
@@ -173,7 +173,7 @@ class Tokens:
             now=now,
             audiences=spec.get("audiences") or (),
             seconds=seconds,
-            bound=self._bound(namespace, reference) if reference else None,
+            bound=self._bound(namespace, name, reference) if reference else None,
         )
         expires = {"token": token, "expirationTimestamp": timestamp(int(now) + seconds)}
         asked = {"audiences": spec.get("audiences") or [ISSUER], "expirationSeconds": seconds}
@@ -185,7 +185,7 @@ class Tokens:
             "status": expires,
         }
 
-    def _bound(self, namespace: str, reference: Object) -> Object:
+    def _bound(self, namespace: str, account: str, reference: Object) -> Object:
         kind, name = reference.get("kind", ""), reference.get("name", "")
         plural = _BOUND_TO.get(kind)
         if plural is None or reference.get("apiVersion", "v1") != "v1":
@@ -202,6 +202,11 @@ class Tokens:
                 f"record. The object might have been deleted and then recreated"
             )
             raise refusals.conflict("", plural, name, why)
+        if kind == "Pod" and found["spec"].get("serviceAccountName", "default") != account:
+            raise refusals.bad_request(
+                f'cannot bind token for serviceaccount "{account}" to pod running with different '
+                "serviceaccount name."
+            )
         return {**found, "kind": kind}
 
     def _valid(self, token: str, now: float, audiences: Sequence[str]) -> Mapping[str, Any]:

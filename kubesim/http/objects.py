@@ -68,8 +68,11 @@ class Objects:
             ApiError: whatever the verb refuses; 404, 405, 406, 415 for a request that is none.
         """
         resource = self._api.registry.by_plural(route.group, route.version, route.plural)
-        if route.namespace and not (resource.namespaced or resource.kind == "Namespace"):
-            raise documents.not_found()
+        if route.namespace and not resource.namespaced:
+            # The URL of a Namespace has its name there; none leads from one Namespace to another.
+            is_namespace = (resource.group, resource.kind) == ("", "Namespace")
+            if not is_namespace or route.name != route.namespace:
+                raise documents.not_found()
         if route.subresource and route.subresource not in resource.subresources:
             raise documents.not_found()
         if route.rest and route.subresource != "proxy":

@@ -23,7 +23,7 @@ from aiohttp import ClientPayloadError, hdrs, web
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict
 
-from kubesim import refusals
+from kubesim import refusals, selectors
 from kubesim.api import Api
 from kubesim.applications import Applications
 from kubesim.auth import enforce_rights
@@ -263,7 +263,7 @@ class Server:
         else:
             name = route.name
             if not name and route.verb in ("list", "watch"):
-                name = _single_name(call.query.get("fieldSelector", ""))
+                name = selectors.only_name(call.query.get("fieldSelector", ""))
             attributes = Attributes(
                 route.verb,
                 group=route.group,
@@ -425,9 +425,3 @@ def _hang_up(request: web.BaseRequest) -> None:
     """Break the connection, as a network that fails does."""
     if request.transport is not None:
         request.transport.abort()
-
-
-def _single_name(fields: str) -> str:
-    """The object's name if a field selector is for that one alone; RBAC goes by it."""
-    terms = [term for term in fields.split(",") if term.startswith("metadata.name=")]
-    return terms[0].removeprefix("metadata.name=").removeprefix("=") if len(terms) == 1 else ""

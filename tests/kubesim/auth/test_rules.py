@@ -107,3 +107,11 @@ def test_a_rule_is_described_as_the_server_does() -> None:
     )
     path = {"nonResourceURLs": ["/healthz"], "verbs": ["get"]}
     assert rules.described(path) == '{NonResourceURLs:["/healthz"], Verbs:["get"]}'
+
+
+def test_a_rule_for_an_empty_name_covers_no_rule_for_all_names() -> None:
+    every = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    for names in ([""], ["a"]):
+        held = {**every, "resourceNames": names}
+        assert rules.missing([held], [every]) == [every]
+        assert rules.missing([held], [held]) == []

@@ -125,11 +125,19 @@ def test_a_token_ends_with_its_account_even_if_another_takes_the_name() -> None:
 
 def test_a_token_bound_to_a_pod_ends_with_the_pod() -> None:
     world = Cluster()
-    world.create(pod("web"))
+    world.create(pod("web", serviceAccountName="agent"))
     token = world.ask(boundObjectRef={"kind": "Pod", "name": "web"})["status"]["token"]
     assert world.verify(token).extra["authentication.kubernetes.io/pod-name"] == ("web",)
     world.delete("Pod", "web", grace_period=0)
     assert "invalidated" in why(world, token)
+
+
+def test_a_token_cannot_be_bound_to_a_pod_of_another_account() -> None:
+    world = Cluster()
+    world.create(pod("web"))
+    with pytest.raises(ApiError, match="pod running with different serviceaccount name") as refused:
+        world.ask(boundObjectRef={"kind": "Pod", "name": "web"})
+    assert refused.value.code == 400
 
 
 def test_a_token_of_another_cluster_proves_nothing() -> None:
@@ -212,7 +220,7 @@ def test_a_token_is_bound_only_to_what_is_there() -> None:
     world = Cluster()
     with pytest.raises(ApiError, match='pods "web" not found'):
         world.ask(boundObjectRef={"kind": "Pod", "name": "web"})
-    world.create(pod("web"))
+    world.create(pod("web", serviceAccountName="agent"))
     with pytest.raises(ApiError, match="does not match the UID in record"):
         world.ask(boundObjectRef={"kind": "Pod", "name": "web", "uid": "another"})
     with pytest.raises(ApiError, match="cannot bind token"):

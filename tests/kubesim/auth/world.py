@@ -111,5 +111,6 @@ def plain(kind: str, name: str) -> Object:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
 
 
-def pod(name: str) -> Object:
-    return {**plain("Pod", name), "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+def pod(name: str, **spec: Any) -> Object:
+    containers = [{"name": "web", "image": "web:1"}]
+    return {**plain("Pod", name), "spec": {"containers": containers, **spec}}
