@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from mkdocs.structure.files import File, Files
 
-from docs import course, graph, measured, notebooks
+from docs import api, course, graph, measured, notebooks
 from gitops_lab import cli, deployers
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.experiments import demo, table
@@ -173,6 +173,7 @@ def as_word(value: object) -> str:
 
 
 PIECES: dict[str, Callable[[], str]] = {
+    "api": api.reference,
     "arms": arms,
     "axes": lambda: markdown_table(*measured.axes()),
     "cgoa": course.exam_map,
@@ -181,6 +182,7 @@ PIECES: dict[str, Callable[[], str]] = {
     "dials": dials,
     "drift-grid": lambda: markdown_table(*measured.drift_grid()),
     "glossary": course.glossary,
+    "journal-events": api.journal_events,
     "labs": course.labs,
     "notebooks": course.notebook_list,
     "orphans": lambda: markdown_table(*measured.orphans(told().measurement)),
