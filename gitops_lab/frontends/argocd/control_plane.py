@@ -8,8 +8,15 @@ from random import Random
 from gitops_lab.errors import ApiError
 from gitops_lab.frontends.argocd.api_server import ApiServer
 from gitops_lab.frontends.argocd.application_controller import ApplicationController, Listener
+from gitops_lab.frontends.argocd.applicationsets.controller import ApplicationSetController
 from gitops_lab.frontends.argocd.destinations import Connect, Destinations
-from gitops_lab.frontends.argocd.names import API_SERVER, CONTROLLER, REPO_SERVER, Settings
+from gitops_lab.frontends.argocd.names import (
+    API_SERVER,
+    APPLICATION_SET_CONTROLLER,
+    CONTROLLER,
+    REPO_SERVER,
+    Settings,
+)
 from gitops_lab.frontends.argocd.projects import DEFAULT
 from gitops_lab.frontends.argocd.repo_server import RepoServer
 from gitops_lab.model import ObjectKey, copied
@@ -46,6 +53,7 @@ class ControlPlane:
         self.destinations = Destinations(cluster, connect)
         self._random, self._listener = random, listener
         self.controller = self._new_controller()
+        self.sets = self._new_sets()
         self.stopped: set[str] = set()
         """The programs that do not run just now."""
         self.api = ApiServer(cluster, self.repo, self.destinations, now)
@@ -56,6 +64,9 @@ class ControlPlane:
             self.cluster, self.repo, self.destinations, self.settings, self._random,
             self._listener,
         )  # fmt: skip
+
+    def _new_sets(self) -> ApplicationSetController:
+        return ApplicationSetController(self.cluster, self.repo, self.destinations, self.settings)
 
     def stop(self, program: str) -> None:
         """Take one of the programs down, as when its pod is deleted."""
@@ -71,12 +82,15 @@ class ControlPlane:
             self.controller = self._new_controller()
         elif program == REPO_SERVER:
             self.repo.forget()
+        elif program == APPLICATION_SET_CONTROLLER:
+            self.sets = self._new_sets()
         elif program == API_SERVER:
             self._started = False
 
     def changed(self, key: ObjectKey) -> bool:
         """An object of Argo CD's own cluster changed; whether `step` is to be called soon."""
-        return self.controller.changed(key)
+        ours = self.sets.changed(key)
+        return self.controller.changed(key) or ours
 
     def webhook(self, url: str, branch: str) -> None:
         """A Git server says that a branch moved; without an API server, nothing hears it."""
@@ -87,9 +101,12 @@ class ControlPlane:
         """Do what is due; when to be called again."""
         if not self._started and API_SERVER not in self.stopped:
             self._start()
-        if CONTROLLER in self.stopped:
-            return None
-        return self.controller.step(now)
+        times = []
+        if APPLICATION_SET_CONTROLLER not in self.stopped:
+            times.append(self.sets.step(now))
+        if CONTROLLER not in self.stopped:
+            times.append(self.controller.step(now))
+        return min((each for each in times if each is not None), default=None)
 
     def _start(self) -> None:
         """The API server creates the default project when it starts."""

@@ -1,0 +1,1 @@
+"""The ApplicationSet controller: generators make parameters, a template makes Applications."""
