@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from gitops_lab.errors import UsageError
+from gitops_lab.errors import LabError, UsageError
 from gitops_lab.journal import Entry
 from gitops_lab.labs.fields import ABSENT, managers, value
 from gitops_lab.labs.format import CheckSpec, Lab, Step
@@ -354,7 +354,11 @@ def live(
         arms: in which clusters; in all if empty.
     """
     from_git = equals is None and differs is None
-    wanted = value(declared(attempt.world, object), path) if from_git else equals
+    try:
+        wanted = value(declared(attempt.world, object), path) if from_git else equals
+    except LabError as error:  # files that cannot be rendered declare nothing
+        yield Result(False, "Git's newest commit can be rendered", "manifests", str(error))
+        return
     for name in arms or attempt.world.arms:
         found = value(get(attempt.arm(name), object), path)
         field = f"{name}: {object}: {path.rpartition('.')[2]}"

@@ -15,6 +15,7 @@ from gitops_lab.labs.world import LabArm
 from gitops_lab.model import Revision
 from gitops_lab.ports import Cluster
 from gitops_lab.state import StateFolder
+from gitops_lab.worlds.arms import described
 from gitops_lab.worlds.watcher import Observation
 
 Ask = Callable[..., Any]
@@ -32,7 +33,7 @@ class LiveArm:
     @property
     def owner(self) -> str:
         """The deployer's name in the cluster: its field manager."""
-        return self.name.replace("+", "-")
+        return described([self.name])[0].identity
 
     @property
     def cluster(self) -> Cluster:

@@ -23,7 +23,7 @@ from gitops_lab.labs.progress import Unsaved
 from gitops_lab.labs.session import Session
 from gitops_lab.labs.world import LabWorld, VirtualWorld
 from gitops_lab.model import Revision
-from gitops_lab.sandbox import ARMS
+from gitops_lab.worlds.arms import ARMS, VARIANTS
 
 HEADINGS = ("## What the simulation leaves out", "## On your own")
 """What the text after a lab must have."""
@@ -123,7 +123,8 @@ def _references(lab: Lab) -> Iterator[str]:
     yield from (
         f"it needs a lab {name!r}, which is not there" for name in lab.needs if name not in ids
     )
-    yield from (f"there is no arm {name!r}" for name in lab.arms if name not in ARMS)
+    known = {**ARMS, **VARIANTS}
+    yield from (f"there is no arm {name!r}" for name in lab.arms if name not in known)
     own = lab.functions("checks.py")
     for step in lab.steps:
         for spec in step.checks:

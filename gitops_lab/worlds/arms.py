@@ -85,6 +85,16 @@ ARMS = {
 }
 """The standard arms. Each differs from a neighbour in as few dials as it can."""
 
+VARIANTS = {
+    arm.name: arm
+    for arm in (
+        ArmDescription("push+no-order", PushDeployer, replace(PUSH, order="none")),
+        ArmDescription("pull+validate-first", PullDeployer, replace(PULL, validate_first=True)),
+        ArmDescription("pull+take-over", PullDeployer, replace(PULL, take_over=True)),
+    )
+}
+"""Arms with one dial set otherwise than a standard arm. `all` does not mean them."""
+
 
 def described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:
     """The descriptions of standard arms, by name, and of your own.
@@ -95,9 +105,10 @@ def described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:
     chosen = []
     for arm in arms:
         if isinstance(arm, str):
-            if arm not in ARMS:
-                raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(ARMS)}")
-            arm = ARMS[arm]
+            known = {**ARMS, **VARIANTS}
+            if arm not in known:
+                raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(known)}")
+            arm = known[arm]
         chosen.append(arm)
     _check_names(chosen)
     own = {arm.name for arm in chosen if not arm.cluster}

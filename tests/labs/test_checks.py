@@ -58,6 +58,12 @@ def test_a_field_that_neither_git_nor_the_cluster_has_is_no_match(session: Sessi
     assert passed(session, "live", object="ConfigMap/settings", path="data.size") == [False, False]
 
 
+def test_files_that_cannot_be_read_are_named_and_end_no_check(session: Session) -> None:
+    session.world.commit("Break it", {"settings.yaml": "a: [\n"})
+    (result,) = run(session, "live", object="ConfigMap/settings", path="data.colour")
+    assert not result.passed and "settings.yaml" in result.observed
+
+
 def test_a_value_set_by_hand_does_not_count_as_the_deployer_s(session: Session) -> None:
     place = {"object": "ConfigMap/settings", "path": "data.colour"}
     assert passed(session, "manager_of", **place) == [True, True]
