@@ -59,6 +59,8 @@ class ApiError(LabError):
         self.details = dict(details or {})
         self._has_details = details is not None
         self.causes = [dict(cause) for cause in causes]
+        self.is_plain = False
+        """Whether it is answered as a plain text, as where no API is at all."""
         self.warnings: list[str] = []
         """What the server said before it refused; it is answered in `Warning` headers."""
 

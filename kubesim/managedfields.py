@@ -66,6 +66,7 @@ def apply(
     subresource: str = "",
     status_apart: bool = True,
     yielded: Fields | None = None,
+    api_version: str = "",
 ) -> Object:
     """The live object with an apply configuration merged in.
 
@@ -81,6 +82,7 @@ def apply(
         now: RFC 3339 timestamp for the manager's entry.
         subresource: such as `status`; empty for the object itself.
         status_apart: whether the kind has a status subresource, so that only it can write status.
+        api_version: in which the configuration was sent; by default the one that it is in.
         yielded: fields that whoever owns them gives up without a conflict.
 
     Returns:
@@ -92,7 +94,7 @@ def apply(
     """
     if (config.get("metadata") or {}).get("managedFields") is not None:
         raise refusals.bad_request("metadata.managedFields must be nil")
-    api_version = str(config["apiVersion"])
+    api_version = api_version or str(config["apiVersion"])
     config = _within_reach(config, subresource, status_apart)
     stated = _stated(config, node)
     fields = fieldsets.difference(stated, _IDENTITY)
@@ -131,6 +133,15 @@ def apply(
     if fields:
         others = [*others, _entry(mine, api_version, now, fields)]
     return _with_entries(merged, others)
+
+
+def check_typed(config: Object, node: Node) -> None:
+    """An apply configuration has no field that the version it was sent in does not have.
+
+    Raises:
+        ApiError: 500, as the real server has it.
+    """
+    _stated(config, node)
 
 
 def track(

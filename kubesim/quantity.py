@@ -46,7 +46,8 @@ def parse(text: str | float) -> Decimal:
     """The number that a quantity stands for, in its own unit (cores, bytes, pieces).
 
     Quantities compare as these numbers do: `parse("1Gi") == parse("1024Mi")`. As on the real
-    server, nothing finer than a nano survives (it is rounded up), and nothing above 2**63 - 1.
+    server, nothing finer than a nano survives (it is rounded up), and no binary quantity is above
+    2**63 - 1.
 
     Raises:
         ApiError: 400 BadRequest, in the server's words, if it is no quantity.
@@ -56,7 +57,8 @@ def parse(text: str | float) -> Decimal:
 
 def canonical(text: str | float) -> str:
     """The one spelling under which the API server stores a quantity: the largest suffix that
-    leaves a whole number, in the family (binary, decimal, exponent) of the original.
+    leaves a whole number, in the family (binary, decimal, exponent) of the original. A binary one
+    that is no whole number becomes a decimal one: `1.1Gi` is `1181116006400m`.
 
     Raises:
         ApiError: 400 BadRequest if it is no quantity.
@@ -117,8 +119,7 @@ def _canonical(text: str) -> str:
 def _spelled(number: Decimal, family: str) -> str:
     if number == 0:
         return "0"
-    if family == "binary" and abs(number) >= 1024:
-        number = number.to_integral_value(rounding=ROUND_UP)
+    if family == "binary" and abs(number) >= 1024 and number == number.to_integral_value():
         for suffix in _BINARY_SUFFIXES:
             whole, rest = divmod(number, 1024 ** BINARY[suffix])
             if rest == 0:
@@ -149,7 +150,7 @@ def _parse(text: str) -> tuple[Decimal, str]:
         number, family = number.scaleb(int(suffix[1:])), "exponent"
     else:
         raise _refusal("unable to parse quantity's suffix")
-    limited = max(-_LARGEST, min(_LARGEST, number))
+    limited = max(-_LARGEST, min(_LARGEST, number)) if family == "binary" else number
     # Rounding away from zero is the server's: a request never shrinks by being written down.
     nanos = (limited / _NANO).to_integral_value(rounding=ROUND_UP)
     return (nanos * _NANO).normalize(), family

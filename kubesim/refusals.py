@@ -50,9 +50,11 @@ def forbidden(
     )
 
 
-def already_exists(group: str, plural: str, name: str) -> ApiError:
-    """409: the name is taken."""
+def already_exists(group: str, plural: str, name: str, *, going: bool = False) -> ApiError:
+    """409: the name is taken, perhaps by an object that is being deleted."""
     message = f'{group_resource(group, plural)} "{name}" already exists'
+    if going:
+        message = f"object is being deleted: {message}"
     return ApiError(409, "AlreadyExists", message, details=_details(group, plural, name))
 
 

@@ -55,6 +55,9 @@ class Resource:
         schema: the type of the objects, if it is not one of Kubernetes' own.
         columns: what `kubectl get` shows of them then (CustomResourceColumnDefinition objects).
         scale: where their Scale comes from then, if they have one.
+        selectable: fields by which lists can be narrowed down, as paths such as `spec.color`, if a
+            CustomResourceDefinition has brought it.
+        deprecation: what is said in a warning with every answer, if its version is deprecated.
         stored_as: the resource in whose version they are stored, of a custom kind with several.
     """
 
@@ -73,6 +76,8 @@ class Resource:
     columns: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
     scale: ScalePaths | None = None
     stored_as: Resource | None = field(default=None, repr=False)
+    selectable: tuple[str, ...] = field(default=(), compare=False)
+    deprecation: str = field(default="", compare=False)
 
     @property
     def is_custom(self) -> bool:
@@ -353,8 +358,13 @@ class Registry:
         """
         resource = self._by_plural.get((group, version, plural))
         if resource is None:
-            raise _not_found("the server could not find the requested resource")
+            message = "the server could not find the requested resource"
+            raise ApiError(404, "NotFound", message, details={})
         return resource
+
+    def has_group(self, group: str) -> bool:
+        """Whether anything of an API group is served."""
+        return any(each == group for each, _, _ in self._by_plural)
 
     def preferred(self, group: str, kind: str) -> Resource:
         """The resource that serves a kind in the version that clients should use.

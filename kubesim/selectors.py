@@ -7,7 +7,7 @@ are those of the registries (AddFieldLabelConversionFunc in pkg/apis, Kubernetes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -47,18 +47,19 @@ def labels(selector: str) -> Predicate:
     return matches
 
 
-def fields(selector: str, group: str, plural: str) -> Predicate:
+def fields(selector: str, group: str, plural: str, selectable: Sequence[str] = ()) -> Predicate:
     r"""The predicate of a field selector, such as `metadata.name=web,status.phase!=Running`.
 
     Args:
         selector: the terms, of which all must hold; `\` takes a comma's or equals sign's meaning.
         group: the API group of the resource.
         plural: the resource.
+        selectable: fields of a custom resource that its definition makes selectable.
 
     Raises:
         ApiError: 400 BadRequest: it cannot be parsed, or the resource cannot be selected by it.
     """
-    known = {**_METADATA, **SELECTABLE.get((group, plural), {})}
+    known = {**_METADATA, **SELECTABLE.get((group, plural), {}), **_paths(*selectable)}
     tests = [_field_test(*term, known, group, plural) for term in _terms(selector)]
     return lambda obj: all(test(obj) for test in tests)
 
@@ -338,6 +339,8 @@ def _field_test(
 ) -> Predicate:
     value = known.get(path)
     if value is None:
+        if set(known) - set(_METADATA) - set(SELECTABLE.get((group, plural), ())):
+            raise refusals.bad_request(f"field label not supported: {path}")
         if (group, plural) == ("batch", "jobs"):
             raise refusals.bad_request(f'field label "{path}" not supported for batchv1.Job')
         if (group, plural) in SELECTABLE:

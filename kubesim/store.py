@@ -156,7 +156,8 @@ class Store:
             ApiError: 409 AlreadyExists.
         """
         if key in self._objects:
-            raise refusals.already_exists(key[0], key[1], key[3])
+            going = "deletionTimestamp" in self._objects[key]["metadata"]
+            raise refusals.already_exists(key[0], key[1], key[3], going=going)
         return self._commit("ADDED", key, obj, None)
 
     def update(

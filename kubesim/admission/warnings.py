@@ -23,11 +23,11 @@ JOBS_CHILDREN = (
 """What is said when a Job is deleted by someone who does not say what becomes of its pods."""
 
 _NODE_LABELS = {
-    "beta.kubernetes.io/arch": 'use "kubernetes.io/arch" instead',
-    "beta.kubernetes.io/os": 'use "kubernetes.io/os" instead',
-    "failure-domain.beta.kubernetes.io/region": 'use "topology.kubernetes.io/region" instead',
-    "failure-domain.beta.kubernetes.io/zone": 'use "topology.kubernetes.io/zone" instead',
-    "beta.kubernetes.io/instance-type": 'use "node.kubernetes.io/instance-type" instead',
+    "beta.kubernetes.io/arch": ("v1.14", "kubernetes.io/arch"),
+    "beta.kubernetes.io/os": ("v1.14", "kubernetes.io/os"),
+    "failure-domain.beta.kubernetes.io/region": ("v1.17", "topology.kubernetes.io/region"),
+    "failure-domain.beta.kubernetes.io/zone": ("v1.17", "topology.kubernetes.io/zone"),
+    "beta.kubernetes.io/instance-type": ("v1.17", "node.kubernetes.io/instance-type"),
 }
 _ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": (
@@ -103,8 +103,9 @@ def _pod(spec: Object, metadata: Object, at: str) -> Warnings:
     annotations = metadata.get("annotations") or {}
     for key in spec.get("nodeSelector") or {}:
         if key in _NODE_LABELS:
-            since = "v1.14" if key.startswith("beta.kubernetes.io/") else "v1.17"
-            yield f"{at}spec.nodeSelector[{key}]: deprecated since {since}; {_NODE_LABELS[key]}"
+            since, new = _NODE_LABELS[key]
+            detail = f'deprecated since {since}; use "{new}" instead'
+            yield f"{at}spec.nodeSelector[{key}]: {detail}"
     for index, spread in enumerate(spec.get("topologySpreadConstraints") or ()):
         if "labelSelector" not in spread:
             yield f"{at}spec.topologySpreadConstraints[{index}].labelSelector: {_NO_POD}"

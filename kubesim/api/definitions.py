@@ -12,12 +12,15 @@ from typing import Any
 
 from kubesim.admission import structural
 from kubesim.model import Object
-from kubesim.resources import ALL_VERBS, Resource, ScalePaths
+from kubesim.resources import Resource, ScalePaths, priority
 
 GROUP, PLURAL = "apiextensions.k8s.io", "customresourcedefinitions"
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 """The finalizer under which a definition waits for its instances to be gone."""
+
+_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""What can be done with a custom resource, in the order in which discovery lists it."""
 
 _VERBS_OF_THE_LEAVING = ("delete", "deletecollection", "get", "list", "watch")
 
@@ -58,6 +61,23 @@ def storage(definition: Object) -> Resource:
     return _resource(definition, next(each for each in versions if each.get("storage")))
 
 
+def _deprecation(definition: Object, version: Object) -> str:
+    """What is said of a deprecated version: its own words, or which version to use instead."""
+    if not version.get("deprecated"):
+        return ""
+    if version.get("deprecationWarning"):
+        return str(version["deprecationWarning"])
+    group, kind = definition["spec"]["group"], definition["status"]["acceptedNames"]["kind"]
+    said = f"{group}/{version['name']} {kind} is deprecated"
+    newer = [
+        each["name"]
+        for each in definition["spec"]["versions"]
+        if each.get("served") and not each.get("deprecated")
+    ]
+    best = max(newer, key=priority, default="")
+    return f"{said}; use {group}/{best} {kind}" if best else said
+
+
 def _resource(definition: Object, version: Object) -> Resource:
     spec, accepted = definition["spec"], definition["status"]["acceptedNames"]
     below = version.get("subresources") or {}
@@ -72,10 +92,14 @@ def _resource(definition: Object, version: Object) -> Resource:
         namespaced=spec["scope"] == "Namespaced",
         short_names=tuple(accepted.get("shortNames") or ()),
         categories=tuple(accepted.get("categories") or ()),
-        verbs=_VERBS_OF_THE_LEAVING if is_leaving else ALL_VERBS,
-        subresources=tuple(name for name in ("scale", "status") if name in below),
+        verbs=_VERBS_OF_THE_LEAVING if is_leaving else _VERBS,
+        subresources=tuple(name for name in ("status", "scale") if name in below),
         generation=True,
         schema=structural.node(version["schema"]["openAPIV3Schema"]),
+        selectable=tuple(
+            each["jsonPath"].removeprefix(".") for each in version.get("selectableFields") or ()
+        ),
+        deprecation=_deprecation(definition, version),
         columns=tuple(version.get("additionalPrinterColumns") or ()),
         scale=None
         if scale is None

@@ -122,7 +122,8 @@ def check_has_revision(metadata: Mapping[str, Any], resource: Resource) -> None:
     if not metadata.get("resourceVersion") and not strategy.updates_unconditionally(resource):
         why = "Invalid value: 0: must be specified for an update"
         cause = ("FieldValueInvalid", why, "metadata.resourceVersion")
-        raise refusals.invalid(resource.group, resource.kind, metadata.get("name", ""), [cause])
+        called = resource.plural if resource.is_custom else resource.kind
+        raise refusals.invalid(resource.group, called, metadata.get("name", ""), [cause])
 
 
 def check_uid(metadata: Mapping[str, Any], old: Object, key: Key) -> None:

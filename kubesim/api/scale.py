@@ -49,7 +49,7 @@ def scale_of(obj: Object, resource: Resource, *, may_lack: bool = False) -> Obje
         "kind": KIND,
         "metadata": {key: metadata[key] for key in own if key in metadata},
         "spec": {"replicas": wanted} if wanted else {},
-        "status": {"replicas": there, "selector": selector or ""},
+        "status": {"replicas": there, **({"selector": selector} if selector else {})},
     }
 
 

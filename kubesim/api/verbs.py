@@ -15,6 +15,7 @@ from kubesim import lastapplied, managedfields, refusals, selectors
 from kubesim import patch as patches
 from kubesim.admission import default
 from kubesim.admission.validation import validate
+from kubesim.admission.warnings import JOBS_CHILDREN
 from kubesim.api import decoding, deletion, pages, pods, requests, scale, strategy
 from kubesim.api.conversion import conversion
 from kubesim.api.options import NONE, Options
@@ -374,6 +375,7 @@ class Api:
             metadata = old["metadata"]
             last = self._applied.get((metadata["uid"], manager, subresource))
             if written and last == (metadata["resourceVersion"], written):
+                self._writing.confirm(resource, key, old, options, subresource)
                 return _served(resource, old)
         elif subresource:
             raise refusals.not_found(resource.group, resource.plural, name)
@@ -402,6 +404,8 @@ class Api:
         """
         if "delete" not in resource.verbs:
             raise refusals.method_not_allowed()
+        if (resource.group, resource.plural) == ("batch", "jobs") and not options.propagation:
+            self.warn(JOBS_CHILDREN)
         key = self._key(resource, name, namespace)
         obj = self._present(resource, key)
         stored = self._writing.stored(resource)
@@ -557,6 +561,7 @@ class Api:
         _check_applied_to(metadata, old, key, resource)
         stored, convert = self._writing.stored(resource), conversion(resource)
         if convert:
+            managedfields.check_typed(config, resource.node)
             config = convert.store(config)
         merged = managedfields.apply(
             old,
@@ -568,13 +573,15 @@ class Api:
             subresource=subresource,
             status_apart=strategy.has_status(stored),
             yielded=lastapplied.yielded(old, options.field_manager, stored.node),
+            api_version=resource.api_version,
         )
         if fault is not None:
             raise fault
         if merged is not old:
             merged = decoding.settled(merged, stored)
         merged = lastapplied.updated(merged, sent, options.field_manager)
-        if merged is old:
+        if old is not None and merged is old:
+            self._writing.confirm(resource, key, old, options, subresource)
             return old
         if old is None:
             return self._writing.create(stored, merged, key, options, owned=True)
@@ -650,7 +657,7 @@ def _matcher(resource: Resource, labels: str, fields: str) -> selectors.Predicat
     by_labels = selectors.labels(labels)
     if not fields:
         return by_labels
-    by_fields = selectors.fields(fields, resource.group, resource.plural)
+    by_fields = selectors.fields(fields, resource.group, resource.plural, resource.selectable)
     return lambda obj: by_labels(obj) and by_fields(obj)
 
 

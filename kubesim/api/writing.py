@@ -145,8 +145,10 @@ class Writing:
         charges = self._admit(resource, key, None, obj, options)
         self._warn_of(stored, obj, None)
         if options.dry_run:
-            if self.store.get(key) is not None:
-                raise refusals.already_exists(key.group, key.plural, key.name)
+            there = self.store.get(key)
+            if there is not None:
+                going = "deletionTimestamp" in there["metadata"]
+                raise refusals.already_exists(key.group, key.plural, key.name, going=going)
             return obj
         obj = self.store.create(key, obj)
         self._charge(charges)
@@ -187,12 +189,14 @@ class Writing:
             wanted = {**wanted, "metadata": obj["metadata"]}
             obj = signing.changed(wanted, old, subresource, self.timestamp())
         obj = default(obj, stored, old=old)
-        if obj == old:
-            return old
-        _check_stored_size(obj, options)
-        if not owned:
-            obj = self._tracked(old, obj, resource, subresource, options)
-        if managedfields.settle(old, obj) is old:
+        if obj != old:
+            _check_stored_size(obj, options)
+            if not owned:
+                obj = self._tracked(old, obj, resource, subresource, options)
+            if managedfields.settle(old, obj) is old:
+                obj = old
+        if obj is old or obj == old:  # no write, but policies are asked before that is known
+            self.confirm(resource, key, old, options, subresource)
             return old
         if subresource != "status":
             obj = strategy.next_generation(obj, old, stored)
@@ -215,6 +219,20 @@ class Writing:
         obj = self.store.update(key, obj)
         self._charge(charges)
         return obj
+
+    def confirm(
+        self, resource: Resource, key: Key, old: Object, options: Options, subresource: str
+    ) -> None:
+        """Ask whether an object may be written that is there already, just as it is.
+
+        Source: apiserver `registry/generic/registry/store.go`, which validates an update before
+        `storage/etcd3` finds that it would write the same.
+
+        Raises:
+            ApiError: a policy that is newer than the object does not allow it.
+        """
+        self._guard(resource, old, old, options)
+        self._admit(resource, key, old, old, options, subresource)
 
     def review(
         self,

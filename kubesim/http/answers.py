@@ -61,6 +61,8 @@ def text(content: str, code: int = 200) -> Answer:
 
 def refusal(error: ApiError) -> Answer:
     """A Status that says why not."""
+    if error.is_plain:
+        return text(f"{error.message}\n", error.code)
     headers = {}
     seconds = error.details.get("retryAfterSeconds")
     if seconds:

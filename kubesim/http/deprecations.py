@@ -22,5 +22,5 @@ _WARNINGS: Mapping[tuple[str, str], str] = {
 
 def deprecation(resource: Resource) -> list[str]:
     """What is said of a resource with every answer; nothing, unless it is deprecated."""
-    warning = _WARNINGS.get((resource.api_version, resource.kind))
-    return [] if warning is None else [warning]
+    warning = resource.deprecation or _WARNINGS.get((resource.api_version, resource.kind))
+    return [warning] if warning else []

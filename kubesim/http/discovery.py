@@ -7,6 +7,8 @@ of Kubernetes 1.37.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -188,6 +190,16 @@ def _served(registry: Registry, group: str, version: str) -> list[Resource]:
     return sorted(found, key=lambda each: each.plural)
 
 
+def _storage_hash(resource: Resource) -> str:
+    """The hash by which clients see that objects are stored in another version from now on.
+
+    Source: apiserver `pkg/endpoints/discovery/storageversionhash.go`.
+    """
+    stored = resource.stored_as or resource
+    text = f"{stored.group}/{stored.version}/{stored.kind}"
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+
+
 def _entries(resource: Resource) -> Iterable[dict[str, Any]]:
     """A resource and its subresources, as APIResource objects."""
     entry: dict[str, Any] = {
@@ -201,8 +213,11 @@ def _entries(resource: Resource) -> Iterable[dict[str, Any]]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
+    if resource.is_custom:
+        entry["storageVersionHash"] = _storage_hash(resource)
     yield entry
-    for name in sorted(resource.subresources):
+    names = resource.subresources
+    for name in names if resource.is_custom else sorted(names):
         below = subresource(resource, name)
         entry = {
             "name": f"{resource.plural}/{name}",

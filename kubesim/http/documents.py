@@ -51,7 +51,7 @@ def document(registry: Registry, call: Call) -> Answer:
             return _plain(openapi.v3_index(registry), call)
         case ["openapi", "v3", *path]:
             return _openapi_v3(registry, "/".join(path), call)
-    raise not_found()
+    raise not_served()
 
 
 def paths(registry: Registry) -> list[str]:
@@ -106,6 +106,13 @@ def _health(which: str, check: list[str], call: Call) -> Answer:
         return Answer(b"ok", media=TEXT, headers={"Cache-Control": "no-cache, private"})
     lines = [f"[+]{each} ok" for each in _CHECKS]
     return text("\n".join([*lines, f"{which} check passed", ""]))
+
+
+def not_served() -> ApiError:
+    """404 where there is no API: an unknown path, or a group that nothing is served of."""
+    error = ApiError(404, "NotFound", "404 page not found")
+    error.is_plain = True
+    return error
 
 
 def not_found() -> ApiError:

@@ -67,6 +67,8 @@ class Objects:
         Raises:
             ApiError: whatever the verb refuses; 404, 405, 406, 415 for a request that is none.
         """
+        if route.group and not self._api.registry.has_group(route.group):
+            raise documents.not_served()
         resource = self._api.registry.by_plural(route.group, route.version, route.plural)
         if route.namespace and not resource.namespaced:
             # The URL of a Namespace has its name there; none leads from one Namespace to another.
