@@ -114,8 +114,6 @@ REASONS = {
         ("PUT", "/api/v1/namespaces/default/bindings", b"{}", "application/json", 405),
         ("GET", "/api/v1/componentstatuses?watch=true", None, "", 405),
         ("GET", "/api/v1/namespaces/default/nopes", None, "", 404),
-        ("GET", "/apis/nobody.example/v1/things", None, "", 404),
-        ("GET", "/nowhere", None, "", 404),
         ("GET", f"{PODS}/p/log/more", None, "", 404),
         ("GET", "/api/v1/namespaces/default/nodes", None, "", 404),
         ("GET", f"{CONFIG_MAPS}/c/scale", None, "", 404),
@@ -145,6 +143,15 @@ def test_what_makes_no_sense_is_answered_with_a_status(
         assert (reply.code, reply.json["reason"]) == (code, REASONS[code])
         assert (reply.json["kind"], reply.json["status"]) == ("Status", "Failure")
         assert (await client.get("/readyz")).body == b"ok"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/apis/nobody.example/v1/things"])
+def test_where_no_api_is_the_answer_is_a_plain_text(run: Run, path: str) -> None:
+    async def scenario(world: World, client: Client) -> None:
+        reply = await client.get(path)
+        assert (reply.code, reply.body) == (404, b"404 page not found\n")
 
     run(scenario)
 
