@@ -349,8 +349,7 @@ def refusal(code: int, reason: str | None, body: str | bytes | None) -> ApiError
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
-        phrase = (reason or "").replace(" ", "")  # `NotFound`, as a Status says it
-        return ApiError(code, phrase, text.strip() or reason or f"HTTP status {code}")
+        return ApiError(code, reason or "", text.strip() or reason or f"HTTP status {code}")
 
 
 def _is_loopback(url: str) -> bool:
