@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
 
+from bench.flux import flux
 from bench.harness import Figure, each, seconds
 from bench.https import https
 from bench.live import live
@@ -223,6 +224,7 @@ CASES: dict[str, Callable[[int], list[Figure]]] = {
     "reconcile": reconcile,
     "apply": apply,
     "fleets": fleets,
+    "flux": flux,
     "https": https,
     "live": live,
     "memory": memory,

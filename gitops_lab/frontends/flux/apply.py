@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from gitops_lab.engine import fields
 from gitops_lab.engine.apply import stage
 from gitops_lab.engine.desired import normalised
 from gitops_lab.engine.kstatus import kstatus
@@ -21,7 +22,7 @@ from gitops_lab.engine.takeover import take_over, to_take_over
 from gitops_lab.errors import ApiError
 from gitops_lab.frontends.flux.api import KUSTOMIZE
 from gitops_lab.frontends.flux.build import owner_of
-from gitops_lab.model import Action, Object, ObjectKey, copied
+from gitops_lab.model import Action, Object, ObjectKey
 from gitops_lab.ports import Cluster
 
 MANAGER = "kustomize-controller"
@@ -200,15 +201,9 @@ def _refusal(name: str, error: ApiError) -> str:
 
 def without_ignored(body: Object, ignore: Sequence[Any]) -> Object:
     """An object without the fields that `spec.ignore` names for it."""
-    paths = [
-        path for rule in ignore if _targets(rule.get("target"), body) for path in rule["paths"]
-    ]
-    if not paths:
-        return body
-    body = copied(body)
-    for path in paths:
-        _remove(body, [_unescaped(step) for step in path.split("/")[1:]])
-    return body
+    rules = [rule for rule in ignore if _targets(rule.get("target"), body)]
+    found = [fields.Ignore(tuple(rule["paths"])) for rule in rules]
+    return fields.without_ignored(body, ObjectKey.of(body), found)
 
 
 def _targets(target: Mapping[str, Any] | None, body: Object) -> bool:
@@ -217,27 +212,6 @@ def _targets(target: Mapping[str, Any] | None, body: Object) -> bool:
     key = ObjectKey.of(body)
     told = {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name}
     return all(fnmatchcase(told[f], target[f].replace(".*", "*")) for f in told if target.get(f))
-
-
-def _unescaped(step: str) -> str:
-    """A step of a JSON pointer (RFC 6901)."""
-    return step.replace("~1", "/").replace("~0", "~")
-
-
-def _remove(value: Any, steps: Sequence[str]) -> None:
-    step, *rest = steps or [""]
-    if isinstance(value, list):
-        if not step.isdigit() or int(step) >= len(value):
-            return
-        if rest:
-            _remove(value[int(step)], rest)
-        else:
-            del value[int(step)]
-    elif isinstance(value, dict) and step in value:
-        if rest:
-            _remove(value[step], rest)
-        else:
-            del value[step]
 
 
 # -- prune ----------------------------------------------------------------------------------------

@@ -13,10 +13,13 @@ from gitops_lab.frontends.flux import api, apply, install
 from gitops_lab.frontends.flux.build import BuildFailed, PathNotFound, build, owner_of
 from gitops_lab.frontends.flux.generator import ArtifactGenerators
 from gitops_lab.frontends.flux.gitrepository import GitRepositories
+from gitops_lab.frontends.flux.helmchart import HelmCharts
+from gitops_lab.frontends.flux.helmrelease import HelmReleases
 from gitops_lab.frontends.flux.kustomization import Kustomizations
 from gitops_lab.frontends.flux.notification import Notifier
 from gitops_lab.frontends.flux.receiver import Receivers, push_payload
 from gitops_lab.frontends.flux.storage import Storage
+from gitops_lab.frontends.flux.unreachable import FAILURES, Unreachable
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster, Credentials
 
@@ -235,7 +238,9 @@ class FluxDeployer(Deployer):
                     events=events,
                     random=self.random,
                     fetch_time=self.policy.fetch,
-                )
+                ),
+                HelmCharts(cluster, storage=self.storage, events=events),
+                *(Unreachable(cluster, kind, events=events) for kind in FAILURES),
             ]
         if name == "kustomize-controller":
             return [
@@ -253,6 +258,17 @@ class FluxDeployer(Deployer):
             self._notifier = Notifier(cluster, journal=self.journal, statuses=self.context.statuses)
             receivers = Receivers(cluster, events=events, random=self.random)
             return [receivers, self._notifier]
+        if name == "helm-controller":
+            return [
+                HelmReleases(
+                    cluster,
+                    connect=context.connect,
+                    storage=self.storage,
+                    events=events,
+                    random=self.random,
+                    journal=self.journal,
+                )
+            ]
         if name == "source-watcher":
             return [ArtifactGenerators(cluster, storage=self.storage, events=events)]
         return []
