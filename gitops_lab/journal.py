@@ -6,8 +6,9 @@ The events, by who records them:
   `merged`, `closed`, `refused`, `protected`, `unprotected`
 - a deployer: `triggered`, `missed`, `fetched`, `decided` and `applied` (one a changed object),
   `synced`, `health`, `reported`, `notified` (a message that Flux sent to a generic Provider)
-- a person or a fault: `edited`, `outage`, `restored`
-- the observer: `observed`
+- a person: `edited`; the arm whose cluster it is stands in the data
+- a fault, in an arm: `outage`, `restored`, `started`
+- the watcher of an arm: `observed`
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Entry:
         if self.event == "observed":
             what = self._seen()
         subject = COMMIT.sub(r"\1", self.subject)
+        if "arm" in self.data:
+            subject += f" in {self.arm}"
         words = (time, self.actor, self.event, str(what), subject)
         return " ".join(word for word in words if word) + (f": {self.why}" if self.why else "")
 
@@ -72,6 +75,11 @@ class Entry:
             return "no commits yet"
         sync = sync_in_words(bool(self.data.get("in_sync")), bool(self.data.get("drifted")))
         return f"{sync}, {self.data.get('health')}"
+
+    @property
+    def arm(self) -> str:
+        """The arm that this is about: where it happened, if others did it."""
+        return str(self.data.get("arm", self.actor))
 
     @classmethod
     def from_json(cls, line: str) -> Entry:
@@ -95,15 +103,17 @@ class Journal:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._entries: list[Entry] = []
+        self.last: dict[tuple[str, str], Entry] = {}
+        """The newest entry of each actor and event."""
         self._forgotten = 0
 
     def record(
         self, actor: str, event: str, subject: object = "", why: str = "", **data: Any
     ) -> None:
         """Write one entry down, at the clock's present instant."""
-        self._entries.append(
-            Entry(round(self._clock.now(), 3), actor, event, str(subject), why, data)
-        )
+        entry = Entry(round(self._clock.now(), 3), actor, event, str(subject), why, data)
+        self._entries.append(entry)
+        self.last[actor, event] = entry
 
     def by(self, actor: str) -> ActorJournal:
         """This journal, for one actor to write in."""

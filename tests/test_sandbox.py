@@ -139,7 +139,8 @@ def test_a_status_line_says_why_an_object_cannot_come_to_be() -> None:
         )
         world.run(minutes=2)
         assert world.status() == (
-            'pull: out of sync, Missing (ConfigMap nowhere/book: namespaces "nowhere" not found)'
+            "pull: out of sync, Missing (ConfigMap nowhere/book was refused: book.yaml#1: "
+            'namespaces "nowhere" not found)'
         )
 
 

@@ -72,6 +72,7 @@ def add(commands: Any) -> None:
     )
     status = command("status", run_status, "say what is true of each arm")
     status.add_argument("--json", action="store_true", help="print it as JSON")
+    status.add_argument("--watch", action="store_true", help="show it again when it changes")
     down = command("down", run_down, "end a live sandbox and remove every trace of it")
     down.add_argument(
         "--yes", action="store_true", help="do not ask before objects of a shared cluster go"
@@ -206,12 +207,19 @@ def _report_up(name: str, folder: Any, found: dict[str, Any]) -> int:
 
 def run_status(options: argparse.Namespace) -> int:
     """`gitops-lab status`."""
+    from gitops_lab.cli.status import lines, watch
+
+    if options.watch:
+        try:
+            watch(_folder(options))
+        except KeyboardInterrupt:  # how people stop watching
+            return 130
+        return 0
     status = _folder(options).ask("status")
     if options.json:
         print(json.dumps(status, indent=2, ensure_ascii=False))
     else:
-        for arm in status["arms"]:
-            print(arm["line"])
+        print(*lines(status), sep="\n")
         for trouble in status["troubles"]:
             print(f"Note: {trouble}", file=sys.stderr)
     return 0
@@ -345,25 +353,25 @@ def run_logs(options: argparse.Namespace) -> int:
 def run_pause(options: argparse.Namespace) -> int:
     """`gitops-lab pause`."""
     _folder(options).ask("pause", arms=options.arms)
-    return run_status(argparse.Namespace(name=options.name, json=False))
+    return run_status(argparse.Namespace(name=options.name, json=False, watch=False))
 
 
 def run_resume(options: argparse.Namespace) -> int:
     """`gitops-lab resume`."""
     _folder(options).ask("resume", arms=options.arms)
-    return run_status(argparse.Namespace(name=options.name, json=False))
+    return run_status(argparse.Namespace(name=options.name, json=False, watch=False))
 
 
 def run_disconnect(options: argparse.Namespace) -> int:
     """`gitops-lab disconnect`."""
     _folder(options).ask("disconnect", arms=options.arms)
-    return run_status(argparse.Namespace(name=options.name, json=False))
+    return run_status(argparse.Namespace(name=options.name, json=False, watch=False))
 
 
 def run_reconnect(options: argparse.Namespace) -> int:
     """`gitops-lab reconnect`."""
     _folder(options).ask("reconnect", arms=options.arms)
-    return run_status(argparse.Namespace(name=options.name, json=False))
+    return run_status(argparse.Namespace(name=options.name, json=False, watch=False))
 
 
 def run_step(options: argparse.Namespace) -> int:

@@ -139,6 +139,11 @@ class SimulatedConnection:
                 return each.group, each.kind, each.namespaced
         return None
 
+    def kinds(self) -> list[tuple[str, str]]:
+        """Group and kind of all whose objects can be listed and deleted, as of now."""
+        found = self._api.registry.all()
+        return sorted({(r.group, r.kind) for r in found if {"list", "delete"} <= {*r.verbs}})
+
     def is_namespaced(self, group: str, kind: str) -> bool:
         """Whether a kind lives in namespaces; a kind the server lacks is an ApiError 404."""
         return self._api.registry.preferred(group, kind).namespaced

@@ -158,6 +158,21 @@ class Context:
     pod: Callable[[str], str] = lambda controller: "in-process"
 
 
+@dataclass(frozen=True)
+class Activity:
+    """What a deployer does at this moment.
+
+    Args:
+        doing: in a few words, such as `waits for the rollout`; empty if it rests.
+        until: when it gives up at the latest, in seconds since the Unix epoch; None if never.
+        next_look: when it looks at Git next, unasked; infinity if never.
+    """
+
+    doing: str = ""
+    until: float | None = None
+    next_look: float = float("inf")
+
+
 class Deployer(ABC):
     """Brings one source, or several, to one cluster, or several.
 
@@ -213,6 +228,10 @@ class Deployer(ABC):
     def heard(self, event: ForgeEvent) -> bool:
         """Something happened to a pull request, or a person asked for something; step now?"""
         return False
+
+    def activity(self, now: float) -> Activity:
+        """What it does at this moment, and when it looks at Git next."""
+        return Activity("is at work" if self.is_at_work else "", next_look=self.next_look)
 
     # -- What the watcher asks -------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ class PullDeployer(Staged):
         if outcome.waiting:
             self.next_look = min(self.next_look, now + self.policy.poll)
             return None
-        if outcome.acted and outcome.done.writes:
+        if self.deadline == float("-inf") or (outcome.acted and outcome.done.writes):
             self.deadline = now + self.policy.timeout
         return self.rollout(run, outcome, now)
 
@@ -121,6 +121,10 @@ class PullDeployer(Staged):
         else:
             self.report(run.revision, "failure", self.health.message)
         return None
+
+    def gives_up(self, run: Run) -> float:
+        """Until when a run waits for its rollout."""
+        return self.deadline
 
     failures = 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 
-from gitops_lab.deployers.deployer import Context, Deployer
+from gitops_lab.deployers.deployer import Activity, Context, Deployer
 from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.engine.inventory import Inventory
 from gitops_lab.engine.sync import (
@@ -189,6 +189,29 @@ class Staged(Deployer):
     def is_at_work(self) -> bool:  # type: ignore[override]
         """Whether a run has begun and not ended."""
         return bool(self.runs)
+
+    def activity(self, now: float) -> Activity:
+        """What the newest run does, and when this deployer looks at Git next."""
+        if not self.runs:
+            return Activity(next_look=self.next_look)
+        run = self.runs[-1]
+        short = run.revision.short
+        match run.state:
+            case Triggered():
+                return Activity(f"is about to fetch {short}", next_look=self.next_look)
+            case Fetched():
+                why = self.outcome.waiting if self.outcome else ""
+                doing = f"waits with {short}: {why}" if why else f"is about to deploy {short}"
+                until = run.deadline if why else None
+            case Applied():
+                why = f" ({self.health.message})" if self.health.message else ""
+                doing, until = f"waits for the rollout of {short}{why}", self.gives_up(run)
+        until = None if until == float("inf") else until
+        return Activity(doing, until, self.next_look)
+
+    def gives_up(self, run: Run) -> float:
+        """Until when a run waits for its rollout."""
+        return run.deadline
 
     def run_sync(self, artifact: Artifact) -> Outcome:
         """Compare, and carry out if the revision moved or the policy undoes drift.

@@ -157,7 +157,7 @@ def _marks(journal: Sequence[Entry], origin: float) -> dict[str, tuple[Mark, ...
     for entry in journal:
         if entry.event in events:
             mark = Mark(entry.at - origin, entry.event, entry.subject)
-            marks.setdefault(entry.actor, []).append(mark)
+            marks.setdefault(entry.arm, []).append(mark)
     return {actor: tuple(found) for actor, found in marks.items()}
 
 
@@ -173,7 +173,7 @@ def _row(
     told = [
         entry
         for entry in journal
-        if start <= entry.at - origin < stop and entry.actor in (arm, "forge")
+        if start <= entry.at - origin < stop and entry.arm in (arm, "forge")
     ]
     begun = next((e for e in told if e.event in ("pushed", "edited", "restored")), None)
     event = None if begun is None else begun.at - origin
@@ -226,9 +226,7 @@ def _why(told: Sequence[Entry], last: Span, *, is_elsewhere: bool) -> str:
         return missed or last.why
     if last.orphans:
         return f"nothing prunes {', '.join(last.orphans)}"
-    acted = [
-        e for e in told if e.event == "decided" and e.data["act"] and e.data["action"] != "skipped"
-    ]
+    acted = [e for e in told if e.event == "applied" and e.data["action"] != "failed"]
     if not acted:
         return "what it did stands in the agent's own log" if is_elsewhere else "nothing to do"
     if len(acted) == 1:

@@ -37,5 +37,5 @@ def render(
         results=results,
         rows=measurement.rows,
         picture=base64.b64encode(picture).decode(),
-        traces={arm: [e for e in told if e.actor == arm] for arm in results["arms"]},
+        traces={arm: [e for e in told if e.arm == arm] for arm in results["arms"]},
     )

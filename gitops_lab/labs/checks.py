@@ -103,7 +103,7 @@ class Attempt:
         return [
             entry
             for entry in self.world.entries(begin)
-            if actor in ("", entry.actor)
+            if actor in ("", entry.actor, entry.arm)
             and event in ("", entry.event)
             and subject in entry.subject
             and all(entry.data.get(name) == wanted for name, wanted in data.items())

@@ -179,7 +179,8 @@ class Service:
         )
         await response.prepare(request)
         journal, position = self._world.journal, _position(request)
-        status, silent = "", 0.0
+        status: dict[str, Any] = {}
+        silent = 0.0
         while True:
             pieces = []
             entries = journal.since(position)
@@ -187,10 +188,11 @@ class Service:
             for number, entry in enumerate(entries, first + 1):
                 pieces.append(_event("entry", json.dumps(_as_json(entry)), number))
             position = len(journal)
-            state = json.dumps(self._world.state())
+            state = self._world.state()
+            now = state.pop("now")
             if state != status:
                 status = state
-                pieces.append(_event("status", state))
+                pieces.append(_event("status", json.dumps({**state, "now": now})))
             silent += LOOK
             if not pieces and silent >= KEEP_ALIVE:
                 pieces.append(": nothing new\n\n")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gitops_lab.deployers.deployer import Context, Deployer, Needs
@@ -18,6 +20,10 @@ from gitops_lab.worlds.watcher import Watched, Watcher, status_line
 
 if TYPE_CHECKING:
     from gitops_lab.worlds.world import World
+
+
+NOT_SYNCED = "out of sync"
+"""How a report begins that only says that something differs, which the watcher says better."""
 
 
 class ArmHost(Protocol):
@@ -95,7 +101,11 @@ class Arm:
                 self.cluster.step(self.world.clock.now())  # the next object may be of that kind
         self.host = self.world.host(self)
         self.watcher = Watcher(
-            self.host.deployer, self.source(), self.cluster.connect(OBSERVER), self.journal
+            self.host.deployer,
+            self.source(),
+            self.cluster.connect(OBSERVER),
+            self.journal,
+            failure=self.failure,
         )
         self.cluster.on_change(self._changed)
 
@@ -136,10 +146,11 @@ class Arm:
         key = self.key(name)
         if patch is None:
             self.kubectl.delete(key)
+            what = "deleted by hand"
         else:
             self.kubectl.patch(key, patch, manager="kubectl-edit")
-        what = "deleted by hand" if patch is None else f"edited by hand: {json.dumps(patch)}"
-        self.journal.record("edited", key, what)
+            what = f"edited by hand: {json.dumps(masked(key, patch))}"
+        self.world.journal.record("learner", "edited", key, what, arm=self.name)
         self.look_soon()
 
     def stop(self) -> None:
@@ -184,7 +195,8 @@ class Arm:
 
     def state(self) -> dict[str, Any]:
         """What is true of this arm, as JSON values."""
-        seen = self.watcher.last
+        seen, at = self.watcher.last, self.deployer.activity(self.world.clock.now())
+        looks = math.isfinite(at.next_look) and not (self.host.paused or self.host.down)
         return {
             "name": self.name,
             "server": self.cluster.url,
@@ -192,15 +204,47 @@ class Arm:
             "paused": self.host.paused,
             "reachable": self.cluster.is_reachable(),
             "applied": self.deployer.applied,
+            "commit": self.world.commit_line(self.watcher.head),
+            "doing": self.doing(),
+            "next_look": at.next_look if looks else None,
             "line": self.line,
             **(asdict(seen) if seen is not None else {}),
         }
+
+    def failure(self, revision: str) -> str:
+        """Why the deployer failed at a revision, if that is the last that it reported of it."""
+        report = self.world.journal.last.get((self.name, "reported"))
+        if report is None or report.data.get("state") != "failure":
+            return ""
+        is_about_it = report.subject in ("", revision)
+        return report.why if is_about_it and not report.why.startswith(NOT_SYNCED) else ""
+
+    def doing(self) -> str:
+        """What the deployer does now and until when, or when it looks again."""
+        if self.host.down:
+            return "down"
+        if self.host.paused:
+            return "paused"
+        now = self.world.clock.now()
+        at = self.deployer.activity(now)
+        until = "" if at.until is None else f", until {clock_time(at.until)} at the latest"
+        if at.doing:
+            return f"{at.doing}{until}"
+        if at.next_look == float("inf"):
+            listens = self.policy.on_event
+            return "waits for the next push" if listens else "does nothing unless it is told to"
+        return f"looks at Git at {clock_time(max(at.next_look, now))}"
 
     # -- what goes on by itself ------------------------------------------------------------------
 
     def moved(self) -> None:
         """The branch moved, and so did what the watcher compares with."""
         self.watcher.moved()
+
+    def take_over(self) -> None:
+        """An older process was here: find out what it knew."""
+        self.watcher.recover()
+        self.moved()
 
     def look_soon(self) -> None:
         """Something may have changed: look, or have somebody look."""
@@ -289,6 +333,10 @@ class Arm:
             yield "[down]"
         if self.host.paused:
             yield "[paused]"
+        elif self.in_pods and self.cluster.reports_changes and not self.host.down:
+            for name in self.needs.controllers:
+                if not self.cluster.pod_of(self.needs.home, name):
+                    yield f"[{'agent' if len(self.needs.controllers) == 1 else name} has no pod]"
         if not self.cluster.is_reachable():
             yield "[cut off]"
 
@@ -299,3 +347,20 @@ class Arm:
         if self.needs.hears_of(key):
             self.host.changed(key)
         self.watcher.changed(key)
+
+
+def clock_time(at: float) -> str:
+    """An instant as people read it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+
+
+def masked(key: ObjectKey, patch: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A patch as people may read it: without the values of a Secret."""
+    if (key.group, key.kind) != ("", "Secret"):
+        return patch
+    return {
+        name: dict.fromkeys(value, "***")
+        if name in ("data", "stringData") and isinstance(value, Mapping)
+        else value
+        for name, value in patch.items()
+    }

@@ -23,6 +23,9 @@ class AdminConnection(Cluster, Protocol):
     def find_kind(self, kind: str) -> tuple[str, str, bool] | None:
         """Group, kind and whether it lives in namespaces, of a kind in any case; None if none."""
 
+    def kinds(self) -> list[tuple[str, str]]:
+        """Group and kind of all whose objects can be listed and deleted, as of now."""
+
 
 class DeployerConnection(Cluster, Protocol):
     """A connection with the rights of a deployer."""

@@ -46,6 +46,10 @@ POLL = 0.05
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that takes no more."""
 
+LATE, FORGIVEN = 2.0, 10.0
+"""How late a step may be before people are told, and for how long they are told afterwards, in
+seconds on the wall."""
+
 NOTE = 1.0
 """Time between two notes of how far the clock is ahead, in seconds on the wall."""
 
@@ -99,6 +103,7 @@ class LiveWorld(World):
         self._pushed: dict[str, str] = {}
         """The newest commit of each branch that the arms were told of."""
         self._metrics: list[ArmMetrics] = []
+        self._late_until = 0.0
         self._owned: dict[str, OwnedCluster] = {}
 
     def _check(self) -> None:
@@ -234,6 +239,7 @@ class LiveWorld(World):
         self.look()
         return {
             **self.description(),
+            "now": self.clock.now(),
             "troubles": [*self.troubles.values(), *self._failures()],
             "arms": [arm.state() for arm in self.arms.values()],
         }
@@ -271,7 +277,23 @@ class LiveWorld(World):
                 self.deliver()
         except ForgeError as error:
             self.journal.record("forge", "missed", "", str(error))
+        self._note_lateness((self.clock.now() - now) / self.clock.speed)
         return now + POLL * self.clock.speed
+
+    def _note_lateness(self, seconds: float) -> None:
+        """Say so while this machine does not keep up: what is seen then is old.
+
+        Args:
+            seconds: how late this step is, on the wall.
+        """
+        if seconds > LATE:
+            self.troubles["pace"] = (
+                f"this machine is too slow: things happen {seconds:.0f} s late. End other "
+                "programs, or choose a lower --speed or --pace"
+            )
+            self._late_until = self.clock.wall() + FORGIVEN
+        elif self.clock.wall() > self._late_until:
+            self.troubles.pop("pace", None)
 
     def _remind(self) -> None:
         """Tell the arms of commits that they may not have heard of, or not finished.
@@ -342,7 +364,7 @@ class LiveWorld(World):
         if isinstance(arm, PolledArm):
             arm.poll(self.clock, pace=self.setup.pace)
         if self.repository.tip(description.branch):  # taken over from an older process
-            arm.moved()
+            arm.take_over()
 
     def host(self, arm: Arm) -> ArmHost:
         """What runs an arm's deployer: a pod of a real cluster, or a thread of this process."""

@@ -14,7 +14,7 @@ POLL, SHORTEST = 2.0, 0.5
 class PolledArm(Arm):
     """An arm with a cluster that is looked at again and again, in a thread of its own."""
 
-    _has_moved = False
+    _has_moved = _has_taken_over = False
     _failure = ""
 
     def poll(self, clock: WallClock, *, pace: float) -> None:
@@ -31,6 +31,11 @@ class PolledArm(Arm):
         """The branch moved."""
         self._has_moved = True
         self.look_soon()
+
+    def take_over(self) -> None:
+        """An older process was here: have the watcher's thread find out what it knew."""
+        self._has_taken_over = True
+        self.moved()
 
     def look_soon(self) -> None:
         """Have the watcher's thread look now."""
@@ -52,6 +57,9 @@ class PolledArm(Arm):
 
     def _look(self) -> None:
         """Look once, at all that may have changed."""
+        if self._has_taken_over:
+            self.watcher.recover()
+            self._has_taken_over = False
         if self._has_moved or self.watcher.fault:
             self._has_moved = False
             self.watcher.moved()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gitops_lab.deployers.deployer import Activity
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.deployers.workload import NAMESPACE
 from gitops_lab.engine.desired import owner_of, stamped
@@ -40,6 +41,10 @@ class RemotePod:
         self._cluster, self._scale = cluster, scale
         self.applied, self.paused, self._reported = "", False, ("", "")
         self.deployer = self
+
+    def activity(self, now: float) -> Activity:
+        """It does not say: its own log does."""
+        return Activity("runs in its cluster; `kubectl logs` shows what it does")
 
     @property
     def settled(self) -> bool:

@@ -6,6 +6,7 @@ transition. The deployers do not know of it, so that all of them are measured al
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,8 +15,18 @@ from gitops_lab.engine.health import overall
 from gitops_lab.engine.plan import differences
 from gitops_lab.errors import ApiError, LabError
 from gitops_lab.journal import ActorJournal, sync_in_words
-from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, split_api_version
+from gitops_lab.model import (
+    Artifact,
+    Health,
+    HealthStatus,
+    Manifest,
+    Object,
+    ObjectKey,
+    split_api_version,
+)
 from gitops_lab.ports import Cluster, Source
+from gitops_lab.worlds.cluster import AdminConnection
+from gitops_lab.worlds.pods import pod_trouble
 
 REVISIONS = 32
 """How many old revisions a watcher remembers, for a deployer that may be that far behind."""
@@ -103,11 +114,19 @@ class Watcher:
         source: the branch and folder that the arm deploys.
         cluster: live state, reached with credentials of the watcher's own.
         journal: takes each transition down.
+        failure: why the deployer failed at a revision; empty if it did not.
     """
 
     def __init__(
-        self, deployer: Watched, source: Source, cluster: Cluster, journal: ActorJournal
+        self,
+        deployer: Watched,
+        source: Source,
+        cluster: AdminConnection,
+        journal: ActorJournal,
+        *,
+        failure: Callable[[str], str] = lambda revision: "",
     ) -> None:
+        self.failure = failure
         self.deployer, self.source, self.cluster, self.journal = deployer, source, cluster, journal
         self.head = ""
         self.fault = ""
@@ -116,12 +135,12 @@ class Watcher:
         self.last: Observation | None = None
         self._live: dict[ObjectKey, Object | None] = {}
         self._compared: dict[tuple[str, ObjectKey], Comparison] = {}
-        self._known: tuple[str, str, str] | None = None
+        self._known: tuple[str, str, str, str] | None = None
 
     def moved(self) -> None:
         """The branch moved: what Git wants is what its newest revision says.
 
-        If that does not render, nobody can say what Git wants, and no cluster is in sync with it.
+        If that does not render, what Git wants is unknown, and no cluster is in sync with it.
         """
         before, self.fault = self.head, ""
         self._let_go()
@@ -139,8 +158,21 @@ class Watcher:
                 self._live.pop(manifest.key, None)  # it was read in another version
             self.wanted_once[manifest.key] = version
 
+    def recover(self) -> None:
+        """Find the live objects that bear the deployer's mark: an older process knew them.
+
+        What their owners made in the cluster, such as Pods, bears the mark of its template only.
+        """
+        for group, kind in self.cluster.kinds():
+            for live in self.cluster.list(group, kind):
+                made = live["metadata"].get("ownerReferences") or kind == "Endpoints"
+                if not made and self.deployer.owns(live):
+                    version = split_api_version(live["apiVersion"])[1]
+                    self.wanted_once.setdefault(ObjectKey.of(live), version)
+        self._known = None
+
     def _let_go(self) -> None:
-        """Forget old revisions, except for what is deployed: somebody may push for days."""
+        """Forget old revisions, except for what is deployed: there may be pushes for days."""
         needed = ("", self.head, self.deployer.applied)
         old = [revision for revision in self.wanted if revision not in needed]
         for revision in old[:-REVISIONS]:
@@ -151,6 +183,8 @@ class Watcher:
         """A live object changed; what was known of it is forgotten."""
         if key.kind in AFFECT_OTHERS:
             self.forget()
+        elif key.kind == "Pod" and self.last is not None and self.last.health != "Healthy":
+            self._known = None  # a pod may say why
         elif key in self.wanted_once:
             self._live.pop(key, None)
             for revision in self.wanted:
@@ -158,14 +192,14 @@ class Watcher:
             self._known = None
 
     def forget(self) -> None:
-        """Everything may have changed: for a cluster that does not tell of changes."""
+        """Everything may have changed: for a cluster that does not report its changes."""
         self._live.clear()
         self._compared.clear()
         self._known = None
 
     def look(self) -> None:
         """Compare, if anything moved since the last look, and journal what is new."""
-        known = (self.head, self.fault, self.deployer.applied)
+        known = (self.head, self.fault, self.deployer.applied, self.failure(self.head))
         if known == self._known:
             return
         self._known = known
@@ -179,9 +213,14 @@ class Watcher:
             )  # fmt: skip
 
     def _observe(self) -> Observation:
+        if not self.head:
+            return Observation("", False, False, "Unknown", self.fault or "waits for a commit")
         wanted = self.wanted[self.head]
         difference = self.fault or self._difference(self.head)
         health = overall((manifest.key, self._get(manifest.key)) for manifest in wanted)
+        if self.fault and not wanted:
+            health = Health(HealthStatus.UNKNOWN)
+        failure = self.failure(self.head)
         extra = tuple(
             f"{manifest.key}: {field}"
             for manifest in wanted
@@ -189,15 +228,34 @@ class Watcher:
         )
         keys = {manifest.key for manifest in wanted}
         orphans = (key for key in self.wanted_once if key not in keys and self._is_orphan(key))
+        left = tuple(str(key) for key in sorted(orphans))
         return Observation(
             revision=self.head,
             in_sync=not difference,
             drifted=bool(self._settled and self._difference(self.deployer.applied)),
             health=health.status,
-            why=difference or health.message or _not_governed(extra),
-            orphans=tuple(str(key) for key in sorted(orphans)),
+            why=self._why(difference, health, failure, left) or _not_governed(extra),
+            orphans=left,
             extra=extra,
         )
+
+    def _why(self, difference: str, health: Health, failure: str, orphans: tuple[str, ...]) -> str:
+        """The cause of what is not as it should be: a refusal rather than what follows from it."""
+        if difference:
+            return self.fault or failure or difference
+        if orphans and failure:
+            return failure
+        if not health.is_healthy:
+            reason = pod_trouble(self.cluster, self._unhealthy())
+            return f"{health.message}; {reason}" if reason else health.message
+        return ""
+
+    def _unhealthy(self) -> Iterator[Object]:
+        """The wanted live objects that are not healthy."""
+        for manifest in self.wanted[self.head]:
+            live = self._get(manifest.key)
+            if live is not None and not overall([(manifest.key, live)]).is_healthy:
+                yield live
 
     @property
     def _settled(self) -> bool:

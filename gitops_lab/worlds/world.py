@@ -27,6 +27,10 @@ REPOSITORY = "app"
 """What the world's repository is called."""
 
 
+LOG = 50
+"""How many commits to read at once for their subjects."""
+
+
 class Text(str):
     """Lines for a person: a notebook shows them as they are, without quotes."""
 
@@ -60,6 +64,7 @@ class World(ABC):
         self.clusters: dict[str, ArmCluster] = {}
         """The cluster of each arm, by the arm's name."""
         self.arms: dict[str, Arm] = {}
+        self._subjects: dict[str, str] = {}
 
     def __getitem__(self, arm: str) -> Arm:
         if arm not in self.arms:
@@ -170,9 +175,18 @@ class World(ABC):
         entries = list(self.journal)
         begin = max((i for i, e in enumerate(entries) if e.event == "chapter"), default=0)
         subject = str(self[arm].key(name)) if name else ""
-        own = (e for e in entries[begin:] if e.actor == arm and e.event != "observed")
+        own = (e for e in entries[begin:] if e.arm == arm and e.event != "observed")
         shown = (entry for entry in own if subject in ("", entry.subject))
         return Text("\n".join(map(str, shown)) or "nothing happened")
+
+    def commit_line(self, revision: str) -> str:
+        """A commit as people know it: its short hash and its subject; empty if there is none."""
+        commit = revision.rpartition(":")[2]
+        if commit and commit not in self._subjects:
+            log = self.repository.log(revision.rpartition("@")[0], limit=LOG)
+            self._subjects |= {each.revision.commit: each.message for each in log}
+        subject = self._subjects.get(commit, "").partition("\n")[0]
+        return f"{commit[:7]} {subject}".strip()
 
     def desired(self, arm: str = "") -> tuple[Manifest, ...]:
         """The objects that the newest revision asks for, as an arm (the first) renders them."""
