@@ -225,6 +225,8 @@ class Arm:
             return "down"
         if self.host.paused:
             return "paused"
+        if self.needs.controllers and self._without_pods() == [*self.needs.controllers]:
+            return "nothing: it has no pod to run in"
         now = self.world.clock.now()
         at = self.deployer.activity(now)
         until = "" if at.until is None else f", until {clock_time(at.until)} at the latest"
@@ -333,12 +335,19 @@ class Arm:
             yield "[down]"
         if self.host.paused:
             yield "[paused]"
-        elif self.in_pods and self.cluster.reports_changes and not self.host.down:
-            for name in self.needs.controllers:
-                if not self.cluster.pod_of(self.needs.home, name):
-                    yield f"[{'agent' if len(self.needs.controllers) == 1 else name} has no pod]"
+        elif not self.host.down:
+            several = len(self.needs.controllers) > 1
+            for name in self._without_pods():
+                yield f"[{name if several else 'agent'} has no pod]"
         if not self.cluster.is_reachable():
             yield "[cut off]"
+
+    def _without_pods(self) -> list[str]:
+        """The controllers of the deployer that should have a pod and have none that is ready."""
+        if not self.in_pods or not self.cluster.reports_changes:
+            return []
+        home = self.needs.home
+        return [name for name in self.needs.controllers if not self.cluster.pod_of(home, name)]
 
     def _changed(self, key: ObjectKey) -> None:
         is_pod = key.kind == "Pod" and key.namespace == self.needs.home

@@ -126,6 +126,25 @@ def test_a_paused_deployer_waits_and_can_be_stepped(shell: Shell) -> None:
     assert wrong.returncode == 2 and "there is no arm" in wrong.stderr
 
 
+def test_orphans_are_known_after_a_crash_and_an_agent_without_a_pod_is_named(own: Shell) -> None:
+    own.told("up", "--speed", "50", "--arms", "push-on-commit,pull")
+    book = BOOK.format(page=1)
+    files = {"a.yaml": book.replace("book", "a"), "b.yaml": book.replace("book", "b")}
+    own.await_sync("push-on-commit", own.push("two", files))
+    clone = own.folder / "clone-two"
+    own.git("-C", str(clone), "rm", "-q", "a.yaml")
+    own.git("-C", str(clone), "commit", "-q", "-m", "one")
+    own.git("-C", str(clone), "push", "-q", "origin", "HEAD:main")
+    eventually(lambda: own.arm("push-on-commit").get("orphans") == ["ConfigMap default/a"])
+    own.kill()
+    assert own("up").returncode == 0
+    eventually(lambda: own.arm("push-on-commit").get("orphans") == ["ConfigMap default/a"])
+    assert "orphans  ConfigMap default/a" in own.told("status")
+    own.told("kubectl", "--context", "pull", "delete", "namespace", "gitops-lab", "--wait=false")
+    eventually(lambda: "[agent has no pod]" in own.arm("pull")["line"])
+    assert own.arm("pull")["doing"] == "nothing: it has no pod to run in"
+
+
 def test_a_crash_is_noticed_and_told_and_up_goes_on_where_it_was(own: Shell) -> None:
     own.told("up", "--speed", "50", "--arms", "pull,push-on-commit")
     commit = own.push("one", {"book.yaml": BOOK.format(page=1)})
