@@ -102,11 +102,11 @@ class ApplicationController:
 
     def changed(self, key: ObjectKey) -> bool:
         """An object of the controller's own cluster changed; whether that is of interest."""
-        if key.group == GROUP or (key.kind == "Secret" and key.namespace == NAMESPACE):
+        own = key.group == GROUP or (key.kind == "Secret" and key.namespace == NAMESPACE)
+        if own:
             self._touched.add(key)
-            return True
-        cache = self.destinations.caches.get(IN_CLUSTER)
-        return cache is not None and cache.changed(key)
+        cache = self.destinations.caches.get(IN_CLUSTER)  # an Application may be managed, too
+        return (cache is not None and cache.changed(key)) or own
 
     def step(self, now: float) -> float | None:
         """Do what is due; when to be called again."""
@@ -233,6 +233,8 @@ class ApplicationController:
         app = self.apps[name]
         if annotations_of(app).get(SKIP_RECONCILE) == "true":
             return
+        if app.get("operation"):
+            self._operations.add(name, now)  # it may wait for a sync window to open
         requested = self._levels.pop(name, None)
         status = app.get("status") or {}
         level, hard = self._level(app, requested, now)

@@ -9,8 +9,10 @@ Source: apiextensions-apiserver `pkg/apiserver/schema/validation.go` and
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from kubesim import regex
@@ -68,7 +70,13 @@ def root(schema: Schema, path: str) -> Errors:
     ):
         detail = "must not specify anything other than name and generateName, but metadata is "
         yield forbidden(f"{path}.properties[metadata]", f"{detail}implicitly specified")
-    yield from _place(schema, path, "")
+    yield from _checked(json.dumps(schema), path)
+
+
+@lru_cache(maxsize=64)
+def _checked(schema: str, path: str) -> tuple[FieldError, ...]:
+    """The faults of a schema, found once for equal schemas: many clusters have the same kinds."""
+    return tuple(_place(json.loads(schema), path, ""))
 
 
 def _place(schema: Schema, path: str, where: str, *, has_past: bool = True) -> Errors:
