@@ -101,7 +101,9 @@ def impersonate(user: User, headers: Mapping[str, str], authorizer: Authorizer) 
             extra[key] = (*extra.get(key, ()), value)
     if not name:
         if groups or uid or extra:
-            raise refusals.bad_request("requested impersonation without impersonating a user")
+            raise refusals.bad_request(
+                f"requested {_in_go(groups, uid, extra)} without impersonating a user name"
+            )
         return user
     account = split_account(name)
     _check(user, _whom(name, account), authorizer)
@@ -120,6 +122,18 @@ def impersonate(user: User, headers: Mapping[str, str], authorizer: Authorizer) 
         )
         _check(user, attributes, authorizer)
     return User(name, _groups(name, groups, account), uid, extra)
+
+
+def _in_go(groups: tuple[str, ...], uid: str, extra: Mapping[str, tuple[str, ...]]) -> str:
+    """What was asked for, as Go prints it."""
+
+    def strings(values: tuple[str, ...]) -> str:
+        quoted = ", ".join(f'"{each}"' for each in values)
+        return f"[]string{{{quoted}}}" if values else "[]string(nil)"
+
+    more = ", ".join(f'"{key}":{strings(extra[key])}' for key in sorted(extra))
+    kept = f"map[string][]string{{{more}}}" if extra else "map[string][]string(nil)"
+    return f'&user.DefaultInfo{{Name:"", UID:"{uid}", Groups:{strings(groups)}, Extra:{kept}}}'
 
 
 def _groups(name: str, asked: tuple[str, ...], account: tuple[str, str] | None) -> tuple[str, ...]:

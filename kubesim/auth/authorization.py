@@ -118,7 +118,7 @@ class Authorizer:
         why = _sentence(user, attributes) + (f": {reason}" if reason else "")
         if attributes.resource:
             return refusals.forbidden(attributes.group, attributes.resource, attributes.name, why)
-        return ApiError(403, "Forbidden", f"forbidden: {why}")
+        return ApiError(403, "Forbidden", f"forbidden: {why}", details={})
 
     def _see(self, event: Event) -> None:
         if event.key[0] == GROUP:

@@ -76,7 +76,7 @@ def review(
         created = {**asked["metadata"], "creationTimestamp": timestamp(now)}
         return {**asked, "metadata": created, "status": {"userInfo": user.info}}
     if kind == "SelfSubjectRulesReview":
-        return {**asked, "status": _rules(spec, user, authorizer)}
+        return {**asked, "spec": {}, "status": _rules(spec, user, authorizer)}
     _check(kind, asked, namespace)
     whom = user if kind == "SelfSubjectAccessReview" else _meant(spec)
     return {**asked, "status": _access(spec, whom, authorizer)}
@@ -90,7 +90,8 @@ def _token(spec: Object, tokens: Tokens, now: float) -> Object:
         user = tokens.verify(token, now=now, audiences=audiences)
         valid = tokens.audiences(token, now=now, audiences=audiences)
     except TokenError as error:
-        return {"user": {}, "error": error.why}
+        why = error.why.partition(": ")[0] if error.why.startswith("invalid bearer") else error.why
+        return {"user": {}, "error": why}
     return {"authenticated": True, "user": user.info, "audiences": valid}
 
 

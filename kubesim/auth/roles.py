@@ -4,14 +4,15 @@
 certain label, so that whoever adds a resource can add what may be done with it.
 
 Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy and pkg/registry/rbac/rest (1.37).
-Of the roles for the cluster's own parts only the kubelets' is here: the other parts run inside.
+The roles of the cluster's own parts are in `system_roles`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from kubesim.api import Api, Options
+from kubesim.auth import system_roles
 from kubesim.auth.authorization import GROUP
 from kubesim.auth.rules import EVERYTHING, missing
 from kubesim.auth.users import AUTHENTICATED, MASTERS, UNAUTHENTICATED
@@ -32,11 +33,12 @@ _HEALTH = "/healthz /livez /readyz /version /version/"
 
 
 def _rule(group: str, resources: str, verbs: str) -> Object:
-    return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
+    groups = ["" if each == "core" else each for each in group.split()] or [""]
+    return {"apiGroups": groups, "resources": sorted(resources.split()), "verbs": verbs.split()}
 
 
 def _paths(paths: str) -> Object:
-    return {"nonResourceURLs": paths.split(), "verbs": ["get"]}
+    return {"nonResourceURLs": sorted(paths.split()), "verbs": ["get"]}
 
 
 _WORKLOADS = (
@@ -54,11 +56,12 @@ _VIEW = (
     ),
     _rule(
         "",
-        "bindings events limitranges namespaces/status pods/log pods/status "
+        "bindings limitranges namespaces/status pods/log pods/status "
         "replicationcontrollers/status resourcequotas resourcequotas/status",
         _READ,
     ),
     _rule("", "namespaces", _READ),
+    _rule("core events.k8s.io", "events", _READ),
     _rule("discovery.k8s.io", "endpointslices", _READ),
     _rule(
         "apps",
@@ -68,8 +71,16 @@ _VIEW = (
     ),
     _rule("autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status", _READ),
     _rule("batch", "cronjobs cronjobs/status jobs jobs/status", _READ),
+    _rule(
+        "extensions",
+        "daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses "
+        "ingresses/status networkpolicies replicasets replicasets/scale replicasets/status "
+        "replicationcontrollers/scale",
+        _READ,
+    ),
     _rule("policy", "poddisruptionbudgets poddisruptionbudgets/status", _READ),
     _rule("networking.k8s.io", "ingresses ingresses/status networkpolicies", _READ),
+    _rule("resource.k8s.io", "resourceclaims resourceclaims/status resourceclaimtemplates", _READ),
 )
 
 _INSIDE = "pods/attach pods/exec pods/portforward pods/proxy"
@@ -81,17 +92,25 @@ _EDIT = (
     _rule("", "pods/eviction", "create"),
     _rule(
         "",
-        "configmaps events persistentvolumeclaims replicationcontrollers "
+        "configmaps persistentvolumeclaims replicationcontrollers "
         "replicationcontrollers/scale secrets serviceaccounts services services/proxy",
         _WRITE,
     ),
     _rule("", "serviceaccounts/token", "create"),
+    _rule("core events.k8s.io", "events", _WRITE),
     _rule("apps", f"{_WORKLOADS} deployments/rollback", _WRITE),
     _rule("autoscaling", "horizontalpodautoscalers", _WRITE),
     _rule("batch", "cronjobs jobs", _WRITE),
+    _rule(
+        "extensions",
+        "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies "
+        "replicasets replicasets/scale replicationcontrollers/scale",
+        _WRITE,
+    ),
     _rule("policy", "poddisruptionbudgets", _WRITE),
     _rule("networking.k8s.io", "ingresses networkpolicies", _WRITE),
     _rule("coordination.k8s.io", "leases", _ALL),
+    _rule("resource.k8s.io", "resourceclaims resourceclaimtemplates", _WRITE),
 )
 
 _ADMIN = (
@@ -119,10 +138,6 @@ _RULES: Mapping[str, tuple[Object, ...]] = {
     "system:aggregate-to-edit": _EDIT,
     "system:aggregate-to-view": _VIEW,
     "system:aggregated-metrics-reader": (_rule("metrics.k8s.io", "nodes pods", "get list"),),
-    "system:auth-delegator": (
-        _rule("authentication.k8s.io", "tokenreviews", "create"),
-        _rule("authorization.k8s.io", "subjectaccessreviews", "create"),
-    ),
     "system:basic-user": (
         _rule("authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews", "create"),
         _rule("authentication.k8s.io", "selfsubjectreviews", "create"),
@@ -165,9 +180,9 @@ def bootstrap_rbac(api: Api) -> None:
     unless the annotation `rbac.authorization.kubernetes.io/autoupdate` on them is `false`. What
     people added stays.
     """
-    for role in _roles():
+    for role in (*_roles(), *_system_roles()):
         _reconcile(api, role, "rules")
-    for binding in _bindings():
+    for binding in (*_bindings(), *_system_bindings()):
         _reconcile(api, binding, "subjects")
 
 
@@ -198,17 +213,58 @@ def _bindings() -> list[Object]:
     ]
 
 
-def _header(kind: str, name: str) -> Object:
+def _system_roles() -> Iterator[Object]:
+    """The roles of the cluster's own parts."""
+    for name, rules in system_roles.rules(system_roles.CLUSTER).items():
+        yield {**_header("ClusterRole", name), "rules": rules}
+    for name, rules in system_roles.rules(system_roles.CONTROLLERS).items():
+        yield {**_header("ClusterRole", f"system:controller:{name}"), "rules": rules}
+    for place, rules in system_roles.rules(system_roles.NAMESPACED).items():
+        namespace, _, name = place.partition("/")
+        yield {**_header("Role", name, namespace), "rules": rules}
+
+
+def _system_bindings() -> Iterator[Object]:
+    """The bindings of the cluster's own parts."""
+    bound = dict(system_roles.BOUND)
+    for name in system_roles.rules(system_roles.CONTROLLERS):
+        bound[f"system:controller:{name}"] = (f"ServiceAccount {name}",)
+    for name, subjects in bound.items():
+        yield _binding(name, subjects)
+    for place, subjects in system_roles.BOUND_IN_NAMESPACES.items():
+        namespace, _, name = place.partition("/")
+        yield _binding(name, subjects, namespace)
+
+
+def _binding(name: str, subjects: Sequence[str], namespace: str = "") -> Object:
+    scope = "" if namespace else "Cluster"
+    own = name if name.startswith("system:") else f"system::{name}"
+    return {
+        **_header(f"{scope}RoleBinding", own, namespace),
+        "roleRef": {"apiGroup": GROUP, "kind": f"{scope}Role", "name": name},
+        "subjects": [_subject(*each.split()) for each in subjects],
+    }
+
+
+def _subject(kind: str, name: str) -> Object:
+    if kind == "User":
+        return {"apiGroup": GROUP, "kind": kind, "name": name}
+    return {"kind": kind, "name": name, "namespace": "kube-system"}
+
+
+def _header(kind: str, name: str, namespace: str = "") -> Object:
     metadata = {"name": name, "labels": dict(_LABELS), "annotations": {_AUTOUPDATE: "true"}}
+    if namespace:
+        metadata["namespace"] = namespace
     return {"apiVersion": _VERSION, "kind": kind, "metadata": metadata}
 
 
 def _reconcile(api: Api, wanted: Object, field: str) -> None:
     resource = api.registry.by_kind(_VERSION, wanted["kind"])
-    name = wanted["metadata"]["name"]
-    known = api.store.get((GROUP, resource.plural, "", name))
+    name, namespace = wanted["metadata"]["name"], wanted["metadata"].get("namespace", "")
+    known = api.store.get((GROUP, resource.plural, namespace, name))
     if known is None:
-        api.create(resource, wanted, options=_OPTIONS)
+        api.create(resource, wanted, namespace=namespace, options=_OPTIONS)
         return
     if (known["metadata"].get("annotations") or {}).get(_AUTOUPDATE) == "false":
         return
@@ -218,4 +274,10 @@ def _reconcile(api: Api, wanted: Object, field: str) -> None:
     else:
         lacking = [each for each in wanted[field] if each not in held]
     if lacking:
-        api.update(resource, name, {**known, field: [*held, *lacking]}, options=_OPTIONS)
+        api.update(
+            resource,
+            name,
+            {**known, field: [*held, *lacking]},
+            namespace=namespace,
+            options=_OPTIONS,
+        )

@@ -96,11 +96,15 @@ def subresource(resource: Resource, name: str) -> Subresource:
 
 
 def version_info() -> Object:
-    """What `/version` answers (apimachinery `version.Info`); the build is nobody's."""
+    """What `/version` answers (apimachinery `version.Info`); there is no build to describe."""
     major, minor = KUBERNETES_VERSION.split(".")
     return {
         "major": major,
         "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
         "gitVersion": f"v{KUBERNETES_VERSION}.0",
         "gitCommit": "0" * 40,
         "gitTreeState": "clean",

@@ -191,3 +191,39 @@ def test_a_namespaces_account_is_nobody_special(cluster: Cluster) -> None:
     cluster.create(plain("ServiceAccount", "agent"))
     agent = User("system:serviceaccount:default:agent", (AUTHENTICATED,))
     assert not cluster.may("get", "pods", user=agent)
+
+
+@pytest.mark.parametrize(
+    ("user", "verb", "resource"),
+    [
+        ("system:kube-scheduler", "create", "pods/binding"),
+        ("system:kube-controller-manager", "list", "secrets"),
+        ("system:kube-proxy", "watch", "endpointslices.discovery.k8s.io"),
+        ("system:serviceaccount:kube-system:generic-garbage-collector", "delete", "pods"),
+        (
+            "system:serviceaccount:kube-system:namespace-controller",
+            "deletecollection",
+            "jobs.batch",
+        ),
+    ],
+)
+def test_the_clusters_own_parts_have_the_rights_of_their_roles(
+    user: str, verb: str, resource: str
+) -> None:
+    world = World()
+    bootstrap_rbac(world.api)
+    part = User(user, (AUTHENTICATED,))
+    assert world.may(verb, resource, part)
+    assert not world.may("create", "roles.rbac.authorization.k8s.io", part)
+
+
+def test_the_roles_in_namespaces_are_there_and_a_second_start_changes_nothing() -> None:
+    world = World()
+    bootstrap_rbac(world.api)
+    revision = world.api.store.revision
+    bootstrap_rbac(world.api)
+    assert world.api.store.revision == revision
+    names = {
+        each["metadata"]["name"] for each in world.api.store.list(GROUP, "roles", "kube-system")
+    }
+    assert "extension-apiserver-authentication-reader" in names
