@@ -58,7 +58,7 @@ class Registry:
         """
         if not _IMAGE.fullmatch(image) or not _TAG.fullmatch(tag):
             raise PipelineError(f"{image}:{tag} is no name of an image", fix="use a-z, 0-9, '-'")
-        digest = "sha256:" + hashlib.sha256(f"{image}\n{content}".encode()).hexdigest()
+        digest = _digest(image, content)
         with self._records.locked():
             known = self._document(image)
             build = Build(digest, commit, self._records.now())
@@ -70,6 +70,10 @@ class Registry:
             document = {"tags": tags, "builds": builds}
             self._records.write(by, "image", said, {_path(image): document}, image=image, tag=tag)
         return Build(**builds[digest])
+
+    def knows(self, image: str, content: str) -> bool:
+        """Whether an image was built from the same files before."""
+        return _digest(image, content) in self._document(image)["builds"]
 
     def resolve(self, image: str, tag: str) -> str:
         """The digest that a tag points to now.
@@ -100,3 +104,7 @@ class Registry:
 
 def _path(image: str) -> str:
     return f"registry/{image.replace('/', '%')}.json"
+
+
+def _digest(image: str, content: str) -> str:
+    return "sha256:" + hashlib.sha256(f"{image}\n{content}".encode()).hexdigest()

@@ -78,6 +78,9 @@ ARMS = {
         ArmDescription("pull+self-heal", PullDeployer, replace(PULL, self_heal=True)),
         ArmDescription("pull+webhook", PullDeployer, replace(PULL, on_event=True)),
         ArmDescription("pipeline", PipelineDeployer, PUSH),
+        ArmDescription(
+            "pipeline+parallel", PipelineDeployer, replace(PUSH, concurrency="parallel")
+        ),
         ArmDescription("flux", FluxDeployer, PULL),
         ArmDescription("flux+webhook", FluxDeployer, replace(PULL, on_event=True)),
         ArmDescription("argocd", ArgoCD, ARGOCD),
