@@ -218,8 +218,8 @@ def _lines(run: Run, name: str) -> Iterator[str]:
             command = f"gitops-lab pipeline approve{name} {run.number} --job {job_name}"
             yield f"  {'':<16} {command}"
     for artifact, value in run.artifacts.items():
-        told = value if "\n" not in value else f"{len(value.splitlines())} lines"
-        yield f"  artifact {artifact}: {told}"
+        shown = value if "\n" not in value else f"{len(value.splitlines())} lines"
+        yield f"  artifact {artifact}: {shown}"
 
 
 def _time(at: float) -> str:

@@ -156,7 +156,7 @@ def run_list(options: argparse.Namespace) -> int:
     with opened(options) as repository:
         pulls = repository.pulls.all(closed=options.all)
         if options.json:
-            print(json.dumps([told(repository, pull) for pull in pulls], indent=2))
+            print(json.dumps([as_json(repository, pull) for pull in pulls], indent=2))
             return 0
         if not pulls:
             print("There is no open pull request. To open one, push a branch of a clone, then:")
@@ -335,7 +335,7 @@ def run_accounts(options: argparse.Namespace) -> int:
 # -- how it is shown -------------------------------------------------------------------------------
 
 
-def told(repository: Repository, pull: PullRequest) -> dict[str, Any]:
+def as_json(repository: Repository, pull: PullRequest) -> dict[str, Any]:
     """A pull request as JSON values, with what it waits for."""
     return {
         **pull.to_json(),
@@ -348,7 +348,7 @@ def told(repository: Repository, pull: PullRequest) -> dict[str, Any]:
 def _show(options: argparse.Namespace, repository: Repository, number: int) -> int:
     pull = repository.pulls.get(number)
     if options.json:
-        print(json.dumps(told(repository, pull), indent=2))
+        print(json.dumps(as_json(repository, pull), indent=2))
         return 0
     for line in _lines(repository, pull, _named(options)):
         print(escaped(line))

@@ -8,8 +8,8 @@ A deployer is a class that says what it needs (`Deployer.needs`) and does its wo
 2. It constructs the deployer with one `Context`: everything that it may touch is in there.
 3. It calls `step(now)` at once, and then whenever the last answer said. Between two steps, it may
    call `notify(revision)` (a push), `changed(key)` (a live object of a kind in `watches`
-   changed) and `heard(event)` (a pull request, an approval). If one of them returns True, `step`
-   is called again as soon as possible.
+   changed) and `forge_changed(event)` (a pull request, an approval). If one of them returns True,
+   `step` is called again as soon as possible.
 4. Its watcher compares live state with Git. It reads `applied` and `settled`, and asks `desired`,
    `expected` and `owns`, because each deployer renders and marks its objects in a way of its own.
 
@@ -225,7 +225,7 @@ class Deployer(ABC):
     is_at_work = False
     """Whether it is in the middle of something, such as waiting for a rollout."""
 
-    def heard(self, event: ForgeEvent) -> bool:
+    def forge_changed(self, event: ForgeEvent) -> bool:
         """Something happened to a pull request, or a person asked for something; step now?"""
         return False
 

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody, or something like a pipeline, with a name, a token and rights.
+    """A person, or a program such as a pipeline, with a name, a token and rights.
 
     Args:
         name: who it is.
@@ -59,7 +59,7 @@ class Accounts:
 
         Args:
             name: letters, digits, `.`, `_` and `-`.
-            token: what proves who somebody is. Let it be long and drawn at random: then one quick
+            token: proves who asks. It must be long and drawn at random: then one quick
                 hash keeps it safe, where a password that a person chose would need a slow one.
             rights: the right to each repository, by its name or `EVERY`.
 
@@ -106,7 +106,7 @@ class Accounts:
             return None
         name, _, token = said.partition(":")
         account = self._accounts.get(name)
-        # Compares for unknown names, too: how long it takes tells nobody which names exist.
+        # Compares for unknown names, too: the time that it takes does not show which names exist.
         known = hmac.compare_digest(_digest(token), account.digest if account else _digest(""))
         return account if known else None
 

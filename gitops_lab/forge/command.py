@@ -12,7 +12,7 @@ from pathlib import Path
 from gitops_lab.errors import ForgeError
 
 MINIMUM = (2, 32)
-"""The first version of Git that can be told to leave the user's configuration aside."""
+"""The first version of Git that can leave the user's configuration aside."""
 
 _GET_GIT = "install git 2.32 or later (https://git-scm.com/downloads) and see that it is in PATH"
 
@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        # What repositories are made of, whatever later versions of Git prefer.
+        # What repositories are made of. Later versions of Git may have other defaults.
         "GIT_DEFAULT_HASH": "sha1",
         "GIT_DEFAULT_REF_FORMAT": "files",
         # What is deployed is what a clone shows: `refs/replace` could put other files in its place.
@@ -51,7 +51,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def without_surroundings() -> Iterator[None]:
-    """Hide Git's variables from code in this process that would heed them, as GitPython does.
+    """Hide Git's variables from code in this process that reads them, as GitPython does.
 
     They are set where Git itself started this process: in a hook, for instance.
     """
@@ -92,7 +92,7 @@ def git(
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise ForgeError(
-                "the repository's folder is gone", where=str(cwd), fix="create it anew"
+                "the repository's folder is gone", where=str(cwd), fix="create it again"
             ) from error
         raise ForgeError("git is not installed on this machine", fix=_GET_GIT) from error
     if done.returncode:

@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit, as `git log` tells it.
+    """One commit, as `git log` shows it.
 
     Args:
         revision: the commit, and the branch that it was found on.
@@ -82,7 +82,7 @@ def write(
         _data(f"{message.strip()}\n".encode()),
         f"from {parent}\n".encode() if parent else b"",
         *map(_line, edits),
-        # Tells the hash, and takes the ref back before it is ever written.
+        # Prints the hash, and takes the ref back before it is ever written.
         f"get-mark :1\nreset refs/forge/draft\nfrom {NOTHING}\n\ndone\n".encode(),
     ]
     options = ("--quiet", "--done", "--date-format=raw")
@@ -90,7 +90,7 @@ def write(
 
 
 def identity(author: str, at: float) -> dict[str, str]:
-    """The variables that tell git who commits, and when, in seconds since the Unix epoch."""
+    """The variables that say who commits, and when, in seconds since the Unix epoch."""
     name, address = _person(author)
     return {
         f"GIT_{role}_{field}": value

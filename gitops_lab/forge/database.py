@@ -56,7 +56,7 @@ class Database:
             raise ForgeError(
                 "this is no Git repository",
                 where=str(path),
-                fix="restore the folder from a copy, or remove it and begin anew",
+                fix="restore the folder from a copy, or remove it and create the repository again",
             ) from error
         except (configparser.Error, ValueError) as error:
             raise damaged(path) from error

@@ -65,7 +65,7 @@ class Merging:
     def make(
         self, pull: PullRequest, span: Range, method: Method, person: Person, now: float
     ) -> str:
-        """The commit that the target shall move to.
+        """The commit that the target will move to.
 
         Args:
             pull: what is merged.

@@ -34,7 +34,7 @@ class CodeOwners:
         self.lines = tuple(_lines(text))
 
     def of(self, path: str) -> frozenset[str]:
-        """The accounts of which one must approve a change of this file; empty if nobody owns it."""
+        """The accounts of which one must approve a change of this file; none if it has no owner."""
         fitting = (line for line in reversed(self.lines) if line.expression.match(path))
         return next((line.owners for line in fitting), frozenset())
 

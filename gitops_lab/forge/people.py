@@ -21,7 +21,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     "bot": frozenset({"read", "push", "open", "comment", "status"}),
 }
 """What each role may do. `push` is to branches without protection; `merge` is of pull requests
-that meet the rules of their branch, whoever merges."""
+that meet the rules of their branch: no role may merge others."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _CONTEXT = re.compile(r"[^\s,=]+")
 
 @dataclass(frozen=True)
 class Rule:
-    """What a protected branch asks for. Nobody pushes to it directly, moves it back or deletes it.
+    """What a protected branch asks for. It is never pushed to directly, moved back or deleted.
 
     Args:
         branch: its name; `*` stands for any characters.

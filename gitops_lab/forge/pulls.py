@@ -285,17 +285,17 @@ class PullRequests:
             commit = self._merging.make(pull, span, method, merger, now)
             pull = replace(pull, state="merged", merge=Merge(by, now, method, before, commit))
             note = f"merges/{commit}"
-            told = f"merges pull request {number} to {pull.target}"
+            text = f"merges pull request {number} to {pull.target}"
             permit = self._repository.protection.of(pull.target) is not None
             if permit:
-                self._records.write(by, "merging", told, {note: pull.to_json()}, number=number)
+                self._records.write(by, "merging", text, {note: pull.to_json()}, number=number)
             try:
                 self._repository.push(commit, pull.target, account=by)
             except BaseException:
                 if permit:
-                    self._records.write(by, "refused", f"{told}: refused", {note: None})
+                    self._records.write(by, "refused", f"{text}: refused", {note: None})
                 raise
-            self._write(pull, by, "merged", told, {note: None} if permit else {}, commit=commit)
+            self._write(pull, by, "merged", text, {note: None} if permit else {}, commit=commit)
             return pull
 
     def revert(self, number: int, *, by: str) -> PullRequest:
@@ -406,8 +406,8 @@ class PullRequests:
 
     def _changed(self, span: Range) -> list[str]:
         ends = (span.base or _EMPTY, span.head)
-        told = git("diff", *_PLAIN, "--name-only", "-z", *ends, cwd=self._repository.path)
-        return told.split("\0")[:-1]
+        output = git("diff", *_PLAIN, "--name-only", "-z", *ends, cwd=self._repository.path)
+        return output.split("\0")[:-1]
 
     def _end_if_contained(self, number: int, event: PushEvent) -> None:
         with self._records.locked():

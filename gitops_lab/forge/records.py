@@ -1,7 +1,7 @@
 """What the forge knows beside the files, kept in Git: each change is a commit on a ref of its own.
 
 The ref is `refs/forge/records`. Its tree holds JSON documents: `pulls/1.json`,
-`statuses/ab/cdef….json`. So a copy of the repository has them, `git log refs/forge/records` tells
+`statuses/ab/cdef….json`. So a copy of the repository has them, `git log refs/forge/records` shows
 who changed what and when, and a process that is killed loses nothing that it has said to be done.
 """
 
@@ -30,7 +30,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Event:
-    """One change of the records, as its commit tells it.
+    """One change of the records, as its commit records it.
 
     Args:
         name: what happened, such as `opened`, `reviewed`, `status`.
@@ -48,7 +48,7 @@ class Event:
 
     @property
     def is_news(self) -> bool:
-        """Whether the journal shall have it. Statuses are there already: the deployers' reports."""
+        """Whether the journal has an entry for it; statuses are there as deployers' reports."""
         return self.name not in ("status", "merging", "moved")
 
     @property
@@ -63,7 +63,7 @@ class Records:
     Args:
         path: the bare repository.
         database: its objects and references.
-        now: tells the time of changes, in seconds since the Unix epoch.
+        now: returns the time of changes, in seconds since the Unix epoch.
     """
 
     def __init__(self, path: Path, database: Database, now: Callable[[], float]) -> None:
@@ -119,8 +119,10 @@ class Records:
             contents = {path: _content(value) for path, value in changes.items()}
             tree = edit(self._database, self._database.tree(tip) if tip else None, contents)
             stamp = f"{by} <{by}@forge> {int(self.now())} +0000"
-            told = json.dumps({"event": name, "by": by, **data}, ensure_ascii=False, sort_keys=True)
-            message = f"{' '.join(text.split())}\n\n{told}\n"
+            details = json.dumps(
+                {"event": name, "by": by, **data}, ensure_ascii=False, sort_keys=True
+            )
+            message = f"{' '.join(text.split())}\n\n{details}\n"
             parents = (tip,) if tip else ()
             commit = CommitObject(tree, parents, stamp.encode(), stamp.encode(), message)
             self._database.set_reference(REF, self._database.store_commit(commit))
@@ -171,5 +173,5 @@ def _event(message: str, at: float) -> Event:
     try:
         data = json.loads(rest)
         return Event(data.pop("event"), data.pop("by"), at, text, data)
-    except (ValueError, KeyError, AttributeError):  # a commit that somebody made by hand
+    except (ValueError, KeyError, AttributeError):  # a commit that was made with git itself
         return Event("changed", "", at, text, {})

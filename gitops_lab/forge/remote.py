@@ -63,14 +63,14 @@ class RemoteSource:
         Raises:
             SourceError: the repository does not answer, or the branch does not exist.
         """
-        told = self._ask("ls-remote", "--", self.url, f"refs/heads/{self.branch}").split()
-        if not told:
+        lines = self._ask("ls-remote", "--", self.url, f"refs/heads/{self.branch}").split()
+        if not lines:
             raise NoCommits(
                 f"there is no branch {self.branch!r}, or no commit on it yet",
                 where=self.url,
                 fix=f"push something to {self.branch}",
             )
-        return Revision(self.branch, told[0])
+        return Revision(self.branch, lines[0])
 
     def fetch(self, revision: Revision) -> Artifact:
         """The files of a revision below the source's path.

@@ -54,7 +54,7 @@ CONFIGURATION = f"""\
 ROOM, ENTRY = 16 << 20, 128
 """Bytes of artifacts that are remembered, and how many a file takes beside its content."""
 
-_HEARD = "refs/forge/heard"
+_DELIVERED = "refs/forge/delivered"
 """The newest record that `news` has given out."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -65,7 +65,7 @@ class Forge:
 
     Args:
         root: the folder; it is made if it does not exist.
-        now: tells the time of commits, in seconds since the Unix epoch.
+        now: returns the time of commits, in seconds since the Unix epoch.
 
     Raises:
         ForgeError: git is missing or too old.
@@ -129,7 +129,7 @@ class Repository:
 
     Args:
         path: where it is.
-        now: tells the time of commits, in seconds since the Unix epoch.
+        now: returns the time of commits, in seconds since the Unix epoch.
         branch: its default branch.
     """
 
@@ -257,7 +257,7 @@ class Repository:
         return Revision(branch, commit)
 
     def checkout(self, directory: Path) -> Path:
-        """Clone the repository for work by hand; `git push` takes the commits back.
+        """Clone the repository for work with git; `git push` takes the commits back.
 
         The clone has an author configured, so that `git commit` works on a fresh machine.
 
@@ -340,12 +340,12 @@ class Repository:
         """
         branch = branch or self.branch
         tip = self.resolve("", branch=branch)
-        told = git(
+        output = git(
             "log", "-z", f"--max-count={limit}", "--format=%H%n%an <%ae>%n%ct%n%B", tip,
             cwd=self.path,
         )  # fmt: skip
         commits = []
-        for entry in told.split("\0")[:-1]:
+        for entry in output.split("\0")[:-1]:
             commit, author, at, message = entry.split("\n", 3)
             commits.append(Commit(Revision(branch, commit), author, float(at), message.strip()))
         return tuple(commits)
@@ -400,24 +400,24 @@ class Repository:
         for event in self.spool.drain():
             if event.refused:
                 why = "; ".join(event.options)
-                told = f"a push of {event.after[:7]} is refused: {why}"
-                self.records.write(event.by, "refused", told, {}, branch=event.branch)
+                text = f"a push of {event.after[:7]} is refused: {why}"
+                self.records.write(event.by, "refused", text, {}, branch=event.branch)
                 continue
             try:
                 self.pulls.follow(event)
             except LabError as error:
-                told = f"no pull request is opened from {event.branch}: {error.what}"
-                self.records.write(event.by, "refused", told, {})
+                text = f"no pull request is opened from {event.branch}: {error.what}"
+                self.records.write(event.by, "refused", text, {})
             yield event
 
     def news(self) -> tuple[Event, ...]:
         """What happened to pull requests, statuses and rules since the last call, each once."""
         with self.records.locked():
-            tip, heard = self.records.tip(), self._database.reference(_HEARD)
-            if tip == heard:
+            tip, delivered = self.records.tip(), self._database.reference(_DELIVERED)
+            if tip == delivered:
                 return ()
-            self._database.set_reference(_HEARD, tip)
-            return self.records.since(heard)
+            self._database.set_reference(_DELIVERED, tip)
+            return self.records.since(delivered)
 
     # -- how it is done -------------------------------------------------------------------------
 
@@ -433,7 +433,7 @@ class Repository:
                 raise SourceError(
                     f"{revision} has no folder {folder}",
                     where=self.name,
-                    fix="mend the source's path, or commit files into the folder",
+                    fix="correct the source's path, or commit files into the folder",
                 )
             for path, entry in self._database.walk(top):
                 if not (entry.is_file or entry.is_link):

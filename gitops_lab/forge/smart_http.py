@@ -47,7 +47,7 @@ class Limits:
             more than 10 MiB (GIT_HTTP_MAX_REQUEST_BUFFER).
         patience: how long a client may neither send nor take anything, in seconds.
         grace: how long Git may take to end once its client is gone, in seconds; and requests, once
-            the server is told to stop. A push that has come whole may take as long as it needs.
+            the server has to stop. A push that has come whole may take as long as it needs.
         processes: how many requests are served at once; the others wait.
     """
 
@@ -64,7 +64,7 @@ def url(address: str, repository: str, *, account: str = "") -> str:
     Args:
         address: host and port of the server, such as `127.0.0.1:8443`.
         repository: the repository's name.
-        account: whose token Git shall ask for; if empty, Git asks for the name, too. A token has
+        account: whose token Git asks for; if empty, Git asks for the name, too. A token has
             no place in an address: it would stay in the clone's configuration.
     """
     return f"https://{account}{'@' if account else ''}{address}/{repository}.git"
@@ -139,7 +139,7 @@ class _SmartHttp:
         return application
 
     async def advertise(self, request: web.Request) -> web.StreamResponse:
-        """Tell which branches there are: every fetch and every push begins with this."""
+        """List the branches: every fetch and every push begins with this."""
         service = request.query.get("service", "")
         account, repository = self._admit(request, service)
         if service not in (FETCH, PUSH):
@@ -168,7 +168,7 @@ class _SmartHttp:
             )
         repository = self._forge.repositories.get(request.match_info["name"])
         if repository is None or not account.may("read", repository.name):
-            # One answer for both: whoever may not read it shall not learn that it exists.
+            # One answer for both: without the right to read it, its existence is not shown.
             raise web.HTTPNotFound(text=f"{account.name} knows no such repository\n")
         if service == PUSH and not account.may("write", repository.name):
             raise web.HTTPForbidden(text=f"{account.name} may read {repository.name} only\n")
@@ -187,14 +187,14 @@ class _SmartHttp:
         variables = self._variables(request, account, repository, service, path)
         async with self._slots:
             process = await _backend(variables)
-            heard = False
+            is_whole = False
             try:
                 await self._feed(request, process, service)
-                heard = True
+                is_whole = True
                 return await self._relay(request, process)
             finally:
-                # A push that came whole is done, heard or not: its hook must tell of it.
-                grace = None if heard and service == PUSH else self._limits.grace
+                # A push that came whole is done, with or without a client: its hook must run.
+                grace = None if is_whole and service == PUSH else self._limits.grace
                 await _end(process, hang_up=service == PUSH, grace=grace)
 
     def _variables(
@@ -205,7 +205,7 @@ class _SmartHttp:
         service: str,
         path: str,
     ) -> Mapping[str, str]:
-        """What Git is told of the request. All of it is made here, nothing copied from a client."""
+        """What Git learns of the request. All of it is made here, nothing copied from a client."""
         inherited = {
             name: value
             for name, value in environment().items()
@@ -227,7 +227,7 @@ class _SmartHttp:
         }
 
     async def _feed(self, request: web.Request, process: Process, service: str) -> None:
-        """Hand the request's body to Git; the server has undone gzip already."""
+        """Pass the request's body to Git; the server has undone gzip already."""
         assert process.stdin is not None
         received = 0
         while True:
@@ -252,11 +252,11 @@ class _SmartHttp:
             except TimeoutError:
                 raise web.HTTPGatewayTimeout(text="git takes no more of the request\n") from None
             except OSError:
-                break  # Git has heard enough, and its answer says why.
+                break  # Git does not want the rest, and its answer says why.
         process.stdin.close()
 
     async def _relay(self, request: web.Request, process: Process) -> web.StreamResponse:
-        """Hand Git's answer to the client."""
+        """Pass Git's answer to the client."""
         assert process.stdout is not None
         try:
             head = await process.stdout.readuntil(b"\r\n\r\n")

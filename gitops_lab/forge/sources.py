@@ -86,7 +86,7 @@ class ForgeGit:
 
 
 class FixedSource:
-    """A source that stays at one commit, or at whatever a tag points to.
+    """A source that stays at one commit, or at the commit that a tag points to.
 
     Args:
         source: of the same repository and folder.

@@ -1,8 +1,8 @@
 """The spool: what the `post-receive` hook left behind, handed out in order, each event once.
 
-A webhook is a promise that somebody tells you, and promises break: the hearer may be down, hear
-twice, or fall over half-way. So the hook writes each event to a file, and the file stays until
-whoever drains the spool is done with it.
+A message can get lost: the program that waits for it may be down, or end while it works. So the
+hook writes each event to a file, and the file stays until the program that drains the spool is done
+with it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PushEvent:
     """A branch that a push moved.
 
     Args:
-        id: names this event and no other in the repository. It holds wall time and a process
+        id: names this event and no other in the repository. It holds real time and a process
             id, so keep it out of anything that should be the same in every run.
         repository: the repository's name.
         branch: the branch's name.
@@ -73,8 +73,8 @@ class Spool:
     def __init__(self, path: Path, repository: str) -> None:
         self.path, self.repository = path, repository
         self._log = path / ".delivered"
-        told = self._log.read_bytes() if self._log.exists() else b""
-        self._delivered = set(told.decode(errors="replace").split())  # damage costs an id at most
+        log = self._log.read_bytes() if self._log.exists() else b""
+        self._delivered = set(log.decode(errors="replace").split())  # damage costs an id at most
 
     def drain(self) -> Iterator[PushEvent]:
         """The events that wait, in the order in which the pushes ended.
@@ -135,6 +135,6 @@ class Spool:
 
 
 def _age(file: Path) -> tuple[int, tuple[int, ...], str]:
-    """Sorts by the time of writing, which is finer than the seconds that a shell can tell."""
+    """Sorts by the time of writing, which is finer than the seconds that a shell has."""
     match = _NAME.fullmatch(file.name)
     return file.stat().st_mtime_ns, tuple(map(int, match.groups() if match else ())), file.name

@@ -69,8 +69,8 @@ def diff(work: Work, options: Mapping[str, Any]) -> Waits:
     text: list[str] = []
     for each in work.everywhere():
         wanted = _plan(each, commit)
-        before = {_told(change) for change in _plan(each, onto).changes} if onto else set()
-        lines = [_told(change) for change in wanted.changes if _matters(change)]
+        before = {_words(change) for change in _plan(each, onto).changes} if onto else set()
+        lines = [_words(change) for change in wanted.changes if _matters(change)]
         new = [line for line in lines if line not in before]
         count = f"{len(new)} object{'s' * (len(new) != 1)}"
         text += [f"In cluster {each.cluster.name}{_in(each)}, this changes {count}."]
@@ -303,8 +303,8 @@ def _matters(change: Change) -> bool:
     return change.action.writes or change.action is Action.FAILED
 
 
-def _told(change: Change) -> str:
-    """One planned change, in words; values of Secrets are not told."""
+def _words(change: Change) -> str:
+    """One planned change, in words; values of Secrets are masked."""
     secret = change.key.kind == "Secret" and change.action is Action.CONFIGURED
     why = f"{', '.join(change.fields)}: {MASK}" if secret else change.why
     verb = {Action.CREATED: "create", Action.CONFIGURED: "change", Action.DELETED: "delete"}

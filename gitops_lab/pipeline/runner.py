@@ -98,7 +98,7 @@ class PipelineDeployer(PushDeployer):
             self._events.append(("push", revision.branch, revision.commit, 0, ""))
         return self.policy.on_event
 
-    def heard(self, event: ForgeEvent) -> bool:
+    def forge_changed(self, event: ForgeEvent) -> bool:
         """A pull request was opened or moved, or a person asks for something."""
         if event.name in ("opened", "moved") and self.policy.on_event:
             pull = self.repository.pulls.get(event.data["number"])

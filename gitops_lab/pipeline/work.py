@@ -47,7 +47,7 @@ class Work:
         journal: takes down what it does, and why.
         storage: what CI keeps between runs.
         secrets: the secrets of this job, by name.
-        note: is told the outcome of each sync and each change of health.
+        note: is called with the outcome of each sync and each change of health.
         now: the present instant, in seconds since the Unix epoch.
     """
 
@@ -122,7 +122,7 @@ class Work:
         """Check that this run may change anything outside itself.
 
         Raises:
-            PipelineError: it is for a pull request, whose commits nobody has merged yet.
+            PipelineError: it is for a pull request, whose commits are not merged yet.
         """
         if self.run.event == "pull_request":
             raise PipelineError(

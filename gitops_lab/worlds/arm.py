@@ -47,7 +47,7 @@ class ArmHost(Protocol):
     def changed(self, key: ObjectKey) -> None:
         """Tell the deployer that a live object changed that it watches."""
 
-    def heard(self, event: ForgeEvent) -> None:
+    def forge_changed(self, event: ForgeEvent) -> None:
         """Tell the deployer what happened at the forge beside pushes."""
 
     def wake(self) -> None:

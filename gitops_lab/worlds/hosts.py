@@ -69,7 +69,7 @@ class Host(ABC):
             self._changed.append(key)
             self.wake()
 
-    def heard(self, event: ForgeEvent) -> None:
+    def forge_changed(self, event: ForgeEvent) -> None:
         """Tell the deployer what happened at the forge beside pushes."""
         if not self.down:
             self._events.append(event)
@@ -107,7 +107,9 @@ class Host(ABC):
         wanted = [self.deployer.notify(self._news.popleft()) for _ in range(len(self._news))]
         changes = range(len(self._changed))
         wanted += [self.deployer.changed(self._changed.popleft()) for _ in changes]
-        wanted += [self.deployer.heard(self._events.popleft()) for _ in range(len(self._events))]
+        wanted += [
+            self.deployer.forge_changed(self._events.popleft()) for _ in range(len(self._events))
+        ]
         if wanted and not any(wanted) and not by_hand and now < self._due:
             return self._due
         if by_hand:

@@ -100,7 +100,7 @@ class RemotePod:
     def changed(self, key: ObjectKey) -> None:
         """It watches by itself."""
 
-    def heard(self, event: ForgeEvent) -> None:
+    def forge_changed(self, event: ForgeEvent) -> None:
         """It is not told of the forge."""
 
     def wake(self) -> None:

@@ -205,7 +205,7 @@ class World(ABC):
             self.pushed(event)
         for news in self.repository.news():
             for arm in self.arms.values():
-                arm.host.heard(news)
+                arm.host.forge_changed(news)
             if news.is_news:
                 self.journal.record("forge", news.name, news.subject, news.text, **news.data)
         self.look()

@@ -84,7 +84,7 @@ def checked(attempt: Attempt) -> Result:
 
 @edge
 def merged_with_approval(attempt: Attempt) -> Result:
-    """A pull request was merged that somebody else had approved."""
+    """A pull request was merged that another account had approved."""
     good = [pull for pull in _pulls(attempt) if pull.state == "merged" and pull.approvals]
     direct = [e for e in attempt.entries(event="pushed", branch="main") if not _merge(attempt, e)]
     return Result(

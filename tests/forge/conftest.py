@@ -25,7 +25,7 @@ def repository(forge: Forge) -> Repository:
 
 
 class Person:
-    """Somebody with a clone, who types git commands."""
+    """A person with a clone, who types git commands."""
 
     def __init__(self, repository: Repository, folder: Path) -> None:
         self.folder = repository.checkout(folder)

@@ -43,7 +43,7 @@ def test_name_and_token_say_whose_they_are(accounts: Accounts) -> None:
         basic("lena", ""),
         basic("lena", "s3cret:u"),
         basic("Lena", "s3cret:ü"),
-        basic("nobody", ""),
+        basic("unknown", ""),
         basic("", ""),
     ],
 )

@@ -14,7 +14,7 @@ from gitops_lab.model import Revision
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """One with a commit, which nobody has read yet."""
+    """One with a commit, which was not read yet."""
     repository = Forge(tmp_path, now=lambda: 0.0).create("app")
     repository.commit("one", {"page.yaml": "a: 1"})
     return Repository(repository.path, now=lambda: 0.0)

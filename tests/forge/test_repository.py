@@ -67,7 +67,7 @@ def test_nothing_that_the_user_has_configured_gets_into_a_commit(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("GIT_AUTHOR_NAME", "Somebody Else")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Another Person")
     repository = Forge(tmp_path / "odd", now=lambda: EPOCH).create("app")
     made = (
         repository.commit("ümlaut", {"a": "1"}),

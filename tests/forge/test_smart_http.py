@@ -405,7 +405,7 @@ def test_nobody_gets_in_without_saying_who_they_are(served: Served) -> None:
         assert headers["WWW-Authenticate"].startswith('Basic realm="gitops-lab"')
 
 
-@pytest.mark.parametrize(("account", "token"), [("lena", "wrong"), ("nobody", "lena-token")])
+@pytest.mark.parametrize(("account", "token"), [("lena", "wrong"), ("unknown", "lena-token")])
 def test_a_wrong_token_or_name_fails_as_on_any_forge(
     served: Served, account: str, token: str, tmp_path: Path
 ) -> None:

@@ -165,7 +165,7 @@ def test_a_refused_object_fails_the_check_of_a_pull_request(world: Sandbox) -> N
 
 @pytest.mark.parametrize("step", ["apply", "{build: {image: x}}", "rollback"])
 def test_the_pipeline_of_a_pull_request_writes_nothing(step: str, world: Sandbox) -> None:
-    """A pull request may change the pipeline file itself: nobody has reviewed it yet."""
+    """A pull request may change the pipeline file itself: it was not reviewed yet."""
     world.commit("begin", {"a.yaml": MAP % 1})
     world.run(minutes=1)
     evil = f"jobs: {{deploy: {{steps: [{step}], secrets: []}}}}\n"

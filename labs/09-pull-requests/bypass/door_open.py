@@ -1,4 +1,4 @@
-"""Take the protection away for a moment, and push: the change is live, and nobody approved it."""
+"""Take the protection away for a moment, and push: the change is live, and has no approval."""
 
 from __future__ import annotations
 
