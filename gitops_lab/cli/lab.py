@@ -67,13 +67,13 @@ def add(commands: Any) -> None:
     start.add_argument("--backend", choices=("simulated", "kind"), help="where clusters come from")
     show = command("show", run_show, "show a step again", "show 2")
     show.add_argument("step", nargs="?", default="", help="its number or name (default: yours)")
-    predict = command("predict", run_predict, "note what you think will happen", "predict 1")
-    predict.add_argument("text", nargs="+", metavar="TEXT", help="a choice, its number, or words")
+    predict = command("predict", run_predict, "note what you think will happen", "predict b")
+    predict.add_argument("text", nargs="+", metavar="TEXT", help="a choice, its letter, or words")
     check = command("check", run_check, "check the step that you are at", "check")
     check.add_argument("step", nargs="?", default="", help="its number or name (default: yours)")
     check.add_argument("--json", action="store_true", help="print what was found as JSON")
-    answer = command("answer", run_answer, "answer the step's question", "answer 3")
-    answer.add_argument("text", nargs="+", metavar="TEXT", help="your answer, or a choice's number")
+    answer = command("answer", run_answer, "answer the step's question", "answer 42")
+    answer.add_argument("text", nargs="+", metavar="TEXT", help="your answer, or a choice's letter")
     hint = command("hint", run_hint, "show the next hint: a nudge, a pointer, the command", "hint")
     hint.add_argument("step", nargs="?", default="", help="its number or name (default: yours)")
     solve = command("solve", run_solve, "have the step done for you", "solve")
@@ -528,8 +528,22 @@ def _show(session: Session, step: Step) -> int:
     record = session.record
     console = text.console()
     console.print(text.step_text(session.lab, step, record.step(step.id), record.sandbox))
+    if step.predict is not None and not record.step(step.id).prediction:
+        _ask_prediction(session, step)
     print("When done: gitops-lab lab check    Stuck? gitops-lab lab hint")
     return 0
+
+
+def _ask_prediction(session: Session, step: Step) -> None:
+    """Ask for a prediction where a person sits at a terminal; they may skip it."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    while words := input("Your prediction (Enter to skip): ").strip():
+        try:
+            print(f"Noted: {session.predict(step, words)}.\n")
+            return
+        except UsageError as error:
+            print(error)
 
 
 def _judged(session: Session, step: Step) -> Report:
@@ -562,8 +576,8 @@ def _next(session: Session, report: Report) -> int:
         return 1
     if session.current is None:
         return _finished(session)
-    print(f"\nStep done. Next: {session.current.title}\n  gitops-lab lab show")
-    return 0
+    print("\nStep done.\n")
+    return _show(session, session.current)
 
 
 def _finished(session: Session) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any
 
 from gitops_lab.errors import LabError, UsageError
@@ -380,7 +381,7 @@ class Session:
 
 
 def _chosen(text: str, choices: tuple[str, ...]) -> str:
-    """The choice that is meant, by its number or its words; the text itself if all is allowed.
+    """The choice that is meant, by its letter or its words; the text itself if all is allowed.
 
     Raises:
         UsageError: it is empty, or no choice.
@@ -390,13 +391,13 @@ def _chosen(text: str, choices: tuple[str, ...]) -> str:
         raise UsageError("there is nothing to note", fix="write your answer behind the command")
     if not choices:
         return text
-    if text.isdigit() and 1 <= int(text) <= len(choices):
-        return choices[int(text) - 1]
+    lettered = dict(zip(ascii_lowercase, choices, strict=False))
     found = [choice for choice in choices if choice.lower() == text.lower()]
+    found = found or [choice for letter, choice in lettered.items() if letter == text.lower()]
     found = found or [choice for choice in choices if choice.lower().startswith(text.lower())]
     if len(found) != 1:
-        numbered = "; ".join(f"{number} {choice}" for number, choice in enumerate(choices, 1))
-        raise UsageError(f"{text!r} is no choice here", fix=f"choose from: {numbered}")
+        named = "; ".join(f"{letter} {choice}" for letter, choice in lettered.items())
+        raise UsageError(f"{text!r} is no choice here", fix=f"choose from: {named}")
     return found[0]
 
 

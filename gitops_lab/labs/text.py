@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import IO, ClassVar
 
 from rich.console import Console, Group, RenderableType
-from rich.control import strip_control_codes
 from rich.markdown import CodeBlock, Heading, Markdown
 from rich.padding import Padding
 from rich.text import Text
@@ -26,6 +26,9 @@ WIDTH = 80
 SIGNS = {"passed": "✔", "failed": "✘", "waiting": "…", "open": "○", "solved": "◆", "skipped": "↷"}
 PLAIN = {"passed": "+", "failed": "x", "waiting": ".", "open": "o", "solved": "*", "skipped": ">"}
 STYLES = {"passed": "green", "failed": "red", "waiting": "yellow", "solved": "cyan"}
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and newline, and those that turn the direction of writing."""
 
 _NAMED = "status|logs|kubectl|kubeconfig|clone|git-url|pause|resume|step|disconnect|reconnect|down"
 _OWN = re.compile(rf"\bgitops-lab ({_NAMED})\b")
@@ -44,7 +47,6 @@ class _Commands(CodeBlock):
     def __rich_console__(self, console: Console, options: object) -> object:  # type: ignore[override]
         for line in str(self.text).rstrip("\n").split("\n"):
             yield Text(f"    {line}", style="cyan", no_wrap=True, overflow="ignore")
-        yield Text("")
 
 
 class _Markdown(Markdown):
@@ -69,6 +71,11 @@ def sign(state: str) -> str:
     return (SIGNS if encoding.startswith("utf") else PLAIN)[state]
 
 
+def plain(text: str) -> str:
+    """The text without characters that steer a terminal: it may come from a cluster or from Git."""
+    return _CONTROL.sub("", text)
+
+
 def for_sandbox(text: str, sandbox: str) -> str:
     """The text with commands that name the sandbox, unless it is the one they mean anyway."""
     return text if sandbox == "default" else _OWN.sub(rf"gitops-lab \1 --name {sandbox}", text)
@@ -76,7 +83,7 @@ def for_sandbox(text: str, sandbox: str) -> str:
 
 def markdown(text: str) -> RenderableType:
     """Markdown, as a terminal shows it."""
-    return _Markdown(strip_control_codes(text), hyperlinks=False)
+    return _Markdown(plain(text), hyperlinks=False)
 
 
 def step_text(lab: Lab, step: Step, record: StepRecord, sandbox: str = "default") -> RenderableType:
@@ -110,9 +117,7 @@ def checks(results: Sequence[Result], *, brief: bool = False) -> RenderableType:
     lines: list[RenderableType] = []
     for result in results:
         state = "passed" if result.passed else "waiting" if result.waiting else "failed"
-        lines.append(
-            Text.assemble((sign(state), STYLES[state]), " ", strip_control_codes(result.title))
-        )
+        lines.append(Text.assemble((sign(state), STYLES[state]), " ", plain(result.title)))
         if state == "failed" and not brief:
             lines += [
                 _line("expected", result.expected),
@@ -163,11 +168,14 @@ def listing(labs: Sequence[Lab], records: dict[str, LabRecord]) -> RenderableTyp
 
 
 def _choices(choices: Sequence[str]) -> list[RenderableType]:
-    return [Text(f"  {number}  {choice}") for number, choice in enumerate(choices, 1)]
+    return [
+        Text(f"  {letter}  {choice}")
+        for letter, choice in zip(ascii_lowercase, choices, strict=False)
+    ]
 
 
 def _line(name: str, text: str) -> RenderableType:
     return Padding(
-        Text.assemble((f"{name:<9}", "dim"), strip_control_codes(text), overflow="fold"),
+        Text.assemble((f"{name:<9}", "dim"), plain(text), overflow="fold"),
         (0, 0, 0, 4),
     )

@@ -9,7 +9,7 @@ import pytest
 from gitops_lab.errors import UsageError
 from gitops_lab.labs.format import load
 from gitops_lab.labs.progress import Unsaved
-from gitops_lab.labs.session import LOOK, Session
+from gitops_lab.labs.session import LOOK, Session, _chosen
 from gitops_lab.labs.world import VirtualWorld, replace
 
 SECOND = """\
@@ -73,7 +73,7 @@ def test_a_question_is_asked_when_the_checks_have_passed(session: Session) -> No
     report = session.check(look)
     assert report.holds and not report.passed and report.question is look.question
     assert report.measured == "3.4"
-    wrong = session.answer(look, "1")
+    wrong = session.answer(look, "a")
     assert not wrong.right and wrong.text == "Not blue. Look at the ConfigMap." and not wrong.truth
     assert session.answer(look, "GREEN").text == "Right: green. It was Git that decided."
     assert session.check(look).passed
@@ -161,3 +161,12 @@ def test_numbers_are_compared_with_tolerance_and_lists_in_any_order(folder: Path
         assert [session.answer(look, each).right for each in right] == [True] * len(right)
         assert [session.answer(look, each).right for each in wrong] == [False] * len(wrong)
         world.close()
+
+
+def test_a_choice_is_meant_by_its_words_before_its_letter() -> None:
+    choices = ("4", "1", "a", "none of them")
+    assert [_chosen(text, choices) for text in ("1", "4", "a", "b", "d", "None")] == [
+        "1", "4", "a", "1", "none of them", "none of them",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="Choose from: a 4"):
+        _chosen("2", choices)
