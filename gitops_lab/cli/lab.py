@@ -7,10 +7,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitops_lab.cli.escape import escaped
 from gitops_lab.cli.live import AUTHORITIES
 from gitops_lab.errors import LabError, UsageError
 
@@ -309,7 +310,7 @@ def _wait_for_answer(session: Session, step: Step, end: float) -> None:
 def run_context(options: argparse.Namespace) -> int:
     """`gitops-lab lab context`."""
     session = _active()
-    print(session.context(session.step(options.step)), end="")
+    print(escaped(session.context(session.step(options.step))), end="")
     return 0
 
 
@@ -318,17 +319,36 @@ def run_context(options: argparse.Namespace) -> int:
 
 def run_verify(options: argparse.Namespace) -> int:
     """`gitops-lab lab verify`: 0 if every lab is fit to be taught."""
+    from concurrent.futures import ProcessPoolExecutor
+
     from gitops_lab.labs import format
-    from gitops_lab.labs.verify import verify
 
     chosen = [format.find(name) for name in options.labs] or format.folders()
+    if options.live or len(chosen) == 1:
+        results = map(_verified, chosen, [options] * len(chosen))
+        return _judge(zip(chosen, results, strict=True))
+    with ProcessPoolExecutor() as pool:
+        return _judge(
+            zip(chosen, pool.map(_verified, chosen, [options] * len(chosen)), strict=True)
+        )
+
+
+def _verified(folder: Path, options: argparse.Namespace) -> tuple[list[str], float]:
+    """What is wrong with a lab, and how many seconds it took to find out."""
+    from gitops_lab.labs.verify import verify
+
+    began = time.monotonic()
+    found = _walked(folder) if options.live else verify(folder, seed=options.seed)
+    return found, time.monotonic() - began
+
+
+def _judge(results: Iterable[tuple[Path, tuple[list[str], float]]]) -> int:
+    """Print what was found of each lab; the exit code."""
     faults = 0
-    for folder in chosen:
-        began = time.monotonic()
-        found = _walked(folder) if options.live else verify(folder, seed=options.seed)
+    for folder, (found, seconds) in results:
         faults += len(found)
         state = "ok" if not found else f"{len(found)} faults" if len(found) > 1 else "1 fault"
-        print(f"{folder.name:<28} {state:<10} {time.monotonic() - began:5.1f} s", flush=True)
+        print(f"{folder.name:<28} {state:<10} {seconds:5.1f} s", flush=True)
         for fault in found:
             print(f"    {fault}")
     return 1 if faults else 0

@@ -7,4 +7,13 @@
 - `progress`: the learner's progress, one file
 - `session`: one learner in one lab
 - `verify`: whether a lab is fit to be taught
+- `walk`: a lab done by the commands that its text shows, live
+
+From Python, in virtual time:
+
+    from gitops_lab.labs.virtual import start
+
+    lab = start("first-commit", seed=7)
+    lab.world.commit("Deploy the shop", lab.lab.files("work"))
+    lab.check(lab.step("push"), patience=300)
 """

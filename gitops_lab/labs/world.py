@@ -95,6 +95,9 @@ class LabWorld(Protocol):
     def look(self) -> None:
         """Forget what was seen; what is asked next is true now."""
 
+    def close(self) -> None:
+        """Let go of what it holds open; a virtual world is removed with it."""
+
 
 class VirtualArm:
     """An arm of the virtual world, as labs see it."""
