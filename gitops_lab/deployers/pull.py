@@ -142,7 +142,7 @@ class PullDeployer(Staged):
             self.next_look = min(self.next_look, now + wait)
         return None
 
-    # -- Report: readiness in the cluster, commit status in the journal -------------------------
+    # -- Report: readiness in the cluster, and commit status ------------------------------------
 
     reported: tuple[str, str, str] = ("", "", "")
 
@@ -153,6 +153,7 @@ class PullDeployer(Staged):
             return
         self.reported = news
         self.journal.record("reported", revision or "", why, state=state)
+        self.set_status(revision, state, why)
         ready = "True" if state == "success" else "False"
         try:
             self.store("status", {"ready": ready, "message": why, "revision": news[0]})

@@ -113,9 +113,10 @@ class PushDeployer(Staged):
         wait = self.policy.next_retry(failures, self.random)
         return Run(run.revision, now + wait, failures=failures) if run and wait else None
 
-    # -- Report: exit code and commit status, in the journal ------------------------------------
+    # -- Report: exit code and commit status ----------------------------------------------------
 
     def report(self, revision: Revision | None, state: str, why: str) -> None:
         """Answer the person who merged, at once: the exit code is the commit's status."""
         code = 0 if state == "success" else 1
         self.journal.record("reported", revision or "", why, state=state, exit_code=code)
+        self.set_status(revision, state, why)

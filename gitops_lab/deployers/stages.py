@@ -7,6 +7,7 @@ before has left.
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from gitops_lab.deployers.deployer import Activity, Context, Deployer
@@ -20,8 +21,9 @@ from gitops_lab.engine.sync import (
     compared,
     journal_decisions,
 )
-from gitops_lab.errors import LabError, SyncError
+from gitops_lab.errors import ForgeError, LabError, SyncError
 from gitops_lab.model import Artifact, Health, HealthStatus, ObjectKey, Revision, SyncStatus
+from gitops_lab.ports import CommitState
 
 SHOWN = 3
 """Extra fields that a report names; it counts the others."""
@@ -270,6 +272,14 @@ class Staged(Deployer):
                 sync=outcome.sync, acted=outcome.acted, applied=self.applied,
                 written=len(outcome.done.writes), failed=len(outcome.done.failures),
             )  # fmt: skip
+
+    def set_status(self, revision: Revision | None, state: str, why: str) -> None:
+        """Set the commit's status, under this deployer's name; if that fails, the run goes on."""
+        states: dict[str, CommitState] = {"success": "success", "failure": "failure"}
+        if revision is not None:
+            with suppress(ForgeError):
+                commit, known = revision.commit, states.get(state, "pending")
+                self.context.statuses.set(commit, f"deploy/{self.name}", known, why)
 
     def note_health(self, health: Health) -> None:
         """Write health down if it changed."""

@@ -295,7 +295,7 @@ class Arm:
                 journal=self.journal,
                 random=self.world.random(f"{self.name}/deployer"),
                 git=self.world.open_git(),
-                statuses=source.repository.statuses,
+                statuses=self.world.statuses(source.repository),
                 connect=connection.impersonate,
                 clusters=self._served(),
                 storage=storage,

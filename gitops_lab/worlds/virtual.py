@@ -10,7 +10,7 @@ from typing import Self
 from gitops_lab.cluster.simulated import SimulatedCluster, SimulatedConnection
 from gitops_lab.deployers.deployer import RIGHTS, GitAccess
 from gitops_lab.forge import Forge, ForgeGit, Repository
-from gitops_lab.ports import Credentials
+from gitops_lab.ports import CommitState, Credentials, Statuses
 from gitops_lab.worlds.arm import Arm
 from gitops_lab.worlds.arms import BRANCH, ArmDescription, described
 from gitops_lab.worlds.hosts import InProcess
@@ -24,6 +24,15 @@ URL = f"https://git.gitops-lab.example/{REPOSITORY}.git"
 
 TWO = ("push-on-commit", "pull+self-heal")
 """The arms that are told apart at a glance."""
+
+
+class Unkept:
+    """Commit statuses of a large fleet: each would be a commit of its own."""
+
+    def set(
+        self, commit: str, context: str, state: CommitState, description: str = "", url: str = ""
+    ) -> None:
+        """Keep nothing."""
 
 
 class VirtualCluster(SimulatedCluster):
@@ -161,6 +170,10 @@ class VirtualWorld(World):
     def open_git(self) -> ForgeGit:
         """Every repository by its URL."""
         return self.git
+
+    def statuses(self, repository: Repository) -> Statuses:
+        """Where a deployer reports: the forge, unless nobody observes this world."""
+        return repository.statuses if self.observe else Unkept()
 
     def git_access(self, account: str) -> GitAccess:
         """There is no network: nobody checks who reads."""

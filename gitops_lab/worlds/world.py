@@ -19,7 +19,7 @@ from gitops_lab.errors import UsageError
 from gitops_lab.forge import Forge, PushEvent, Repository
 from gitops_lab.journal import Journal
 from gitops_lab.model import Manifest, ObjectKey, Revision
-from gitops_lab.ports import Clock, Git
+from gitops_lab.ports import Clock, Git, Statuses
 from gitops_lab.worlds.arm import Arm, ArmHost
 from gitops_lab.worlds.cluster import ArmCluster
 
@@ -243,6 +243,10 @@ class World(ABC):
     @abstractmethod
     def open_git(self) -> Git:
         """Every repository by its URL, for one reader."""
+
+    def statuses(self, repository: Repository) -> Statuses:
+        """Where a deployer reports what became of a commit."""
+        return repository.statuses
 
     @abstractmethod
     def git_access(self, account: str) -> GitAccess:

@@ -152,3 +152,18 @@ def test_a_deployer_may_serve_the_clusters_of_others() -> None:
         world.disconnect("spoke")
         with pytest.raises(Exception, match="does not answer"):
             clusters["spoke"].get(ObjectKey("", "ConfigMap", "default", "hello"))
+
+
+def test_what_became_of_a_commit_is_kept_by_the_forge(world: Sandbox) -> None:
+    good = world.commit("one", {"a.yaml": dump(config_map("a"))})
+    world.run(minutes=3)
+    bad = world.commit("two", {"b.yaml": "kind: [\n"})
+    world.run(minutes=3)
+    found = {
+        revision: {
+            each.context: each.state for each in world.repository.statuses.of(revision.commit)
+        }
+        for revision in (good, bad)
+    }
+    arms = ("deploy/push-on-commit", "deploy/pull-self-heal")
+    assert found == {good: dict.fromkeys(arms, "success"), bad: dict.fromkeys(arms, "failure")}
