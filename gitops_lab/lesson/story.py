@@ -131,8 +131,12 @@ class Question(Generic[Subject]):
 
 
 def _who_undid(world: Sandbox) -> str:
-    edited = [row for row in measured(world).rows if row.chapter == "hand edit"]
-    return ", ".join(row.arm for row in edited if row.in_sync)
+    found = measured(world)
+    edits = [m.at for marks in found.marks.values() for m in marks if m.what == "edited"]
+    edited = {
+        title for title, start, end in found.chapters if any(start <= at < end for at in edits)
+    }
+    return ", ".join(row.arm for row in found.rows if row.chapter in edited and row.in_sync)
 
 
 def _orphans(world: Sandbox) -> int:
