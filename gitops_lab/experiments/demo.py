@@ -102,8 +102,10 @@ def run(
         UsageError: an unknown arm, or a folder that the story cannot be told with.
     """
     with Sandbox(*arms, seed=seed) as world:
+        first = next(iter(world.arms.values()))
+        story = Story(world, manifests, is_namespaced=first.kubectl.is_namespaced)
         world.run(minutes=SETTLING)
-        for chapter in Story(world, manifests).tell():
+        for chapter in story.tell():
             progress(chapter.title)
             world.run(minutes=chapter.minutes)
         policies = {name: ARMS[name].policy for name in world.arms}
