@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kubesim.errors import LabError
+from kubesim.http.listener import raise_file_limit
 from kubesim.serving import Served
 
 
@@ -51,6 +52,7 @@ async def _serve(options: argparse.Namespace) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    raise_file_limit()
     served = Served(nodes=options.nodes, speed=options.speed)
     await served.start(port=options.port)
     try:

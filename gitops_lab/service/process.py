@@ -35,7 +35,9 @@ async def serve(folder: StateFolder, setup: Setup, *, crashed: bool) -> None:
     """
     from gitops_lab.service.api import Service
     from gitops_lab.worlds.live import LiveWorld
+    from kubesim.http.listener import raise_file_limit
 
+    raise_file_limit()
     world = LiveWorld(
         folder.path, setup, name=folder.name, progress=lambda line: _say({"progress": line})
     )

@@ -90,6 +90,18 @@ class Connections(web.Server):
                 return
             await asyncio.sleep(0)
 
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def make_room(self) -> None:
+        """End the connection that has waited longest without ever having sent a request."""
+        oldest = next(iter(self._timers), None)
+        if oldest is not None:
+            self._open[oldest].abort()
+            self._open.pop(oldest)
+            self.calm(oldest)
+
     def calm(self, handler: web.RequestHandler) -> None:
         """A request has come, or none will."""
         timer = self._timers.pop(handler, None)

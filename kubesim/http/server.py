@@ -13,8 +13,9 @@ import itertools
 import logging
 import ssl
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -47,6 +48,7 @@ from kubesim.http import (
 from kubesim.http.answers import TEXT, Answer, refusal
 from kubesim.http.calls import Call
 from kubesim.http.connections import Connections
+from kubesim.http.listener import Listener
 from kubesim.http.logs import Following
 from kubesim.http.metrics import Counted, Family, Tally, question
 from kubesim.http.objects import Objects
@@ -59,6 +61,12 @@ from kubesim.resources import Resource
 
 MOST_REQUESTS = 400
 """How many requests may be under way. Source: kube-apiserver `--max-requests-inflight`."""
+
+MOST_PER_USER = 200
+"""How many of them may be of one user, so that one who is slow does not keep others waiting."""
+
+HEALTH = ("/healthz", "/livez", "/readyz")
+"""Paths that are answered however many requests are under way."""
 
 MOST_WATCHES = 2_000
 """How many watches may be open."""
@@ -132,8 +140,9 @@ class Server:
         self._alarm = watches.Alarm()
         self._runner: web.ServerRunner | None = None
         self._connections: Connections | None = None
+        self._listener: Listener | None = None
         self._serves = False
-        self._requests = 0
+        self._requests: Counter[str] = Counter()
         self.watches = 0
         """How many watches are open."""
         self.sessions = 0
@@ -167,14 +176,22 @@ class Server:
         context = tls(self._authority, hosts)
         self._serves = True
         self._alarm.open(self._api.store)
-        await web.TCPSite(self._runner, host, port, ssl_context=context, backlog=1024).start()
-        found: int = self._runner.addresses[0][1]
-        return found
+        self._listener = Listener(
+            server, context, open_connections=server.count, make_room=server.make_room
+        )
+        try:
+            return await self._listener.start(host, port)
+        except OSError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """End every watch and every connection; a server that does not listen is no error."""
         self._serves = False
         self._alarm.ring()
+        if self._listener is not None:
+            await self._listener.stop()
+            self._listener = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -217,14 +234,11 @@ class Server:
     async def _outcome(
         self, request: web.BaseRequest, counted: Counted
     ) -> Answer | Watching | Following | Session:
-        if self._requests >= MOST_REQUESTS:
-            raise refusals.too_many_requests("too many requests, please try again later", wait=1)
-        self._requests += 1
-        try:
-            call = _call(request)
-            route = routes.parse(call.method, call.path, call.query)
-            counted.about(question(route, call, self._api.registry))
-            user = self._user(request)
+        call = _call(request)
+        route = routes.parse(call.method, call.path, call.query)
+        counted.about(question(route, call, self._api.registry))
+        user = self._user(request)
+        with self._under_way(user, call):
             self._check_allowed(user, route, call)
             body = bodies.Body(call.media, await _body(request))
             await body.read_ahead()
@@ -238,8 +252,27 @@ class Server:
             if lasts and self.watches >= MOST_WATCHES:
                 raise refusals.too_many_requests("too many watches", wait=1)
             return self._objects.answer(route, call)
+
+    @contextmanager
+    def _under_way(self, user: User, call: Call) -> Iterator[None]:
+        """Count a request while it lasts.
+
+        Raises:
+            ApiError: 429 TooManyRequests: too many of all users, or of this one.
+        """
+        if call.path in HEALTH:  # always answered, and at once
+            yield
+            return
+        own = self._requests[user.name]
+        if own >= MOST_PER_USER or self._requests.total() >= MOST_REQUESTS:
+            raise refusals.too_many_requests("too many requests, please try again later", wait=1)
+        self._requests[user.name] = own + 1
+        try:
+            yield
         finally:
-            self._requests -= 1
+            self._requests[user.name] -= 1
+            if not self._requests[user.name]:
+                del self._requests[user.name]
 
     def _metrics(self) -> Iterable[Family]:
         return itertools.chain(
