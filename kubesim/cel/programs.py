@@ -117,9 +117,11 @@ def _environment(variables: tuple[str, ...]) -> Any:
     from cel_expr_python import cel
     from cel_expr_python.ext import ext_optional, ext_strings
 
-    from kubesim.cel.functions import extension
+    from kubesim.cel.functions import WITHOUT_COMPARISONS, comparisons, extension
 
     return cel.NewEnv(
+        config=cel.NewEnvConfigFromYaml(WITHOUT_COMPARISONS),
+        functions=comparisons(),
         variables=dict.fromkeys(variables, cel.Type.DYN),
         extensions=[ext_optional.ExtOptional(), ext_strings.ExtStrings(), extension()],
     )

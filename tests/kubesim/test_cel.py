@@ -190,3 +190,25 @@ def test_quantities_compare_as_their_numbers_do(one: int, other: int) -> None:
     low, high = f"{one}m", f"{other}m"
     first, second = quantity.parse(low), quantity.parse(high)
     assert answer(text, [low, high]) == (first > second) - (first < second)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 < 2.5 && 2.5 >= 2 && 1u < 2 && 'a' < 'b' && duration('1s') < duration('1m')",
+        "semver('1.2.3').major() == 1 && semver('v1.2', true).minor() == 2",
+        "semver('1.2.3').isLessThan(semver('1.10.0')) && isSemver('1.0.0-rc.1+b')",
+        "semver('1.0.0-alpha').isLessThan(semver('1.0.0')) && !isSemver('1.2')",
+        "semver('1.0.0-rc.2').isLessThan(semver('1.0.0-rc.10'))",
+        "!format.dns1123Label().validate('ab').hasValue()",
+        "format.dns1123Label().validate('A_').value().size() == 1",
+        "format.dns1123Label().validate('ok').orValue([]) == []",
+        "format.named('uuid').hasValue() && !format.named('nonsense').hasValue()",
+        "format.dns1123LabelPrefix().validate('web-').orValue([]).size() == 0",
+        "string(ip('1.2.3.4')) == '1.2.3.4' && string(cidr('10.0.0.0/8')) == '10.0.0.0/8'",
+        "ip('224.0.0.1').isLinkLocalMulticast() && !ip('1.1.1.1').isLinkLocalMulticast()",
+        "'aXb'.find('(?i)x') == 'X' && 'a1b2'.findAll('[0-9]') == ['1', '2']",
+    ],
+)
+def test_what_kubernetes_adds_to_the_language(text: str) -> None:
+    assert program(text, ()).evaluate({}) is True
