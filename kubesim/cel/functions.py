@@ -385,7 +385,7 @@ FUNCTIONS: Sequence[tuple[str, str, Callable[..., Any]]] = (
     ("opaque.validate string", "opaque", _validated),
     ("opaque.hasValue", "bool", bool),
     ("opaque.value", "dyn", _content),
-    ("opaque.orValue dyn", "dyn", lambda value, other: _content(value) if value else other),
+    ("opaque.orValue list", "dyn", lambda value, other: _content(value) if value else other),
     ("cidr string", "opaque", _cidr),
     ("isCIDR string", "bool", _is(_cidr)),
     ("opaque.containsIP opaque", "bool", _holds),
