@@ -162,6 +162,8 @@ class Node:
                 return f"map[string]{inner}" if self.kind == "map" else f"[]{inner}"
         if self.type == "integer":
             return self.format or "int64"
+        if self.format == "byte":
+            return "[]uint8"
         return {"boolean": "bool", "number": "float64", "int-or-string": "int32"}.get(
             self.type, "string"
         )

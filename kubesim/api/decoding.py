@@ -6,13 +6,14 @@ Source: the create, update and patch paths of apiserver `endpoints/handlers` (Ku
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from kubesim import refusals
 from kubesim.admission import structural
 from kubesim.errors import ApiError
-from kubesim.model import Object, split_api_version
+from kubesim.model import Object, join_api_version, split_api_version
 from kubesim.resources import Resource
 from kubesim.schema import builtin, decode
 
@@ -44,6 +45,9 @@ def with_header(body: Any, api_version: str, kind: str) -> Object:
     if given_kind != kind:
         why = _foreign(given_version, given_kind, api_version, kind)
         raise refusals.bad_request(f"{_handled(given_version, given_kind, kind)}: {why}")
+    if given_version != api_version and not _is_known_group(given_version):
+        why = _not_registered(given_kind, given_version)
+        raise refusals.bad_request(f"{_handled(given_version, given_kind, kind)}: {why}")
     if given_version != api_version:
         raise refusals.bad_request(
             f"the API version in the data ({given_version}) does not match the expected "
@@ -73,6 +77,20 @@ def patched_header(obj: Object, resource: Resource) -> Object:
         cause = ("FieldValueInvalid", f"Invalid value: {json.dumps(_json(obj))}: {why}", "patch")
         raise refusals.invalid("", "", "", [cause])
     return {**obj, "apiVersion": version, "kind": kind}
+
+
+_SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+"""Where the real server keeps the kinds it knows; it says so."""
+
+
+def _not_registered(kind: str, version: str) -> str:
+    return f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"'
+
+
+def _is_known_group(api_version: str) -> bool:
+    """Whether a version is one of Kubernetes' own, or that of a group of custom kinds."""
+    known = {join_api_version(group, version) for group, version, _ in builtin().kinds()}
+    return api_version in known or "." in split_api_version(api_version)[0]
 
 
 def check_type(config: Any, resource: Resource) -> None:
@@ -166,6 +184,7 @@ def _decode(
 
 def _refusal(resource: Resource, why: str, patch: Any) -> ApiError:
     if patch is not None:
+        why = _restored(why) if isinstance(patch, dict) else why
         quoted = json.dumps(_in_go(patch), ensure_ascii=False)
         cause = ("FieldValueInvalid", f"Invalid value: {quoted}: {why}", "patch")
         return refusals.invalid("", "", "", [cause])
@@ -176,9 +195,22 @@ def _refusal(resource: Resource, why: str, patch: Any) -> ApiError:
 def _foreign(given_version: str, given_kind: str, api_version: str, kind: str) -> str:
     """Why an object of another kind cannot be taken for one of this kind."""
     if builtin().node(given_version, given_kind) is None:
-        return f'no kind "{given_kind}" is registered for version "{given_version}"'
+        return _not_registered(given_kind, given_version)
     given = f"{split_api_version(given_version)[1]}.{given_kind}"
     return f"converting ({given}) to ({_package(api_version)}.{kind}): unknown conversion"
+
+
+_UNFIT = re.compile(r"json: cannot unmarshal (\w+) into .* of type (\[\]|map\[).*")
+
+
+def _restored(why: str) -> str:
+    """What is said of a patch's list or map where another kind of value belongs."""
+    found = _UNFIT.fullmatch(why)
+    if found is None:
+        return why
+    kinds = {"object": "map", "array": "slice", "bool": "bool", "string": "string"}
+    wanted = "slice" if found[2] == "[]" else "map"
+    return f"cannot restore {wanted} from {kinds.get(found[1], 'int64')}"
 
 
 def _handled(api_version: str, kind: str, wanted: str) -> str:

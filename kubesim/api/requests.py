@@ -126,6 +126,16 @@ def check_has_revision(metadata: Mapping[str, Any], resource: Resource) -> None:
         raise refusals.invalid(resource.group, called, metadata.get("name", ""), [cause])
 
 
+_STORED_AT = {
+    ("", "endpoints"): "services/endpoints",
+    ("", "nodes"): "minions",
+    ("", "replicationcontrollers"): "controllers",
+    ("", "services"): "services/specs",
+    ("networking.k8s.io", "ingresses"): "ingress",
+}
+"""Where the real server stores what it does not store under the name of the resource."""
+
+
 def check_uid(metadata: Mapping[str, Any], old: Object, key: Key) -> None:
     """A uid that an update names must be the object's.
 
@@ -134,7 +144,8 @@ def check_uid(metadata: Mapping[str, Any], old: Object, key: Key) -> None:
     """
     uid, known = metadata.get("uid"), old["metadata"]["uid"]
     if uid and uid != known:
-        path = "/".join(part for part in (key.plural, key.namespace, key.name) if part)
+        place = _STORED_AT.get(key[:2], key.plural)
+        path = "/".join(part for part in (place, key.namespace, key.name) if part)
         why = (
             f"StorageError: invalid object, Code: 4, Key: /registry/{path}, ResourceVersion: 0, "
             f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "

@@ -650,7 +650,7 @@ def _fingerprint(config: Any) -> bytes:
 def _served(resource: Resource, obj: Object) -> Object:
     """A stored object in the version of a request."""
     convert = conversion(resource)
-    return obj if convert is None else convert.serve(obj)
+    return obj if convert is None else decoding.settled(convert.serve(obj), resource)
 
 
 def _matcher(resource: Resource, labels: str, fields: str) -> selectors.Predicate:

@@ -232,7 +232,8 @@ def _format(name: str) -> Callable[[], Opaque]:
 
 
 def _named(name: str) -> Opaque:
-    """A format by its name. It answers to `hasValue` and `value` as an optional one would."""
+    """A format by its name. It answers to `hasValue` and `value` as an optional one would, though
+    not to `orValue`, which the evaluator keeps for its own optional values."""
     return {"format": name} if name in _FORMATS else {}
 
 
@@ -385,7 +386,6 @@ FUNCTIONS: Sequence[tuple[str, str, Callable[..., Any]]] = (
     ("opaque.validate string", "opaque", _validated),
     ("opaque.hasValue", "bool", bool),
     ("opaque.value", "dyn", _content),
-    ("opaque.orValue list", "dyn", lambda value, other: _content(value) if value else other),
     ("cidr string", "opaque", _cidr),
     ("isCIDR string", "bool", _is(_cidr)),
     ("opaque.containsIP opaque", "bool", _holds),

@@ -25,7 +25,7 @@ CASES = [
         "a ConfigMap has a mebibyte",
         "ConfigMap",
         {"data": {"a": "x" * 1048574}},
-        (": Too long: may not be more than 1048576 bytes",),
+        ("[]: Too long: may not be more than 1048576 bytes",),
         {"data": {"a": "x" * 1048573}},
     ),
     Case(

@@ -29,6 +29,7 @@ from kubesim.admission.validation import (
     pods,
     services,
     small,
+    statuses,
     storage,
     workloads,
 )
@@ -93,6 +94,11 @@ RULES: dict[tuple[str, str], Rule] = {
 PARTS: dict[tuple[str, str, str], Rule] = {
     ("", "Pod", "ephemeralcontainers"): pod_parts.ephemeral_containers,
     ("", "Pod", "resize"): pod_parts.resize,
+    ("", "ReplicationController", "status"): statuses.replica_set,
+    ("apps", "DaemonSet", "status"): statuses.daemon_set,
+    ("apps", "Deployment", "status"): statuses.deployment,
+    ("apps", "ReplicaSet", "status"): statuses.replica_set,
+    ("apps", "StatefulSet", "status"): statuses.stateful_set,
     (
         "certificates.k8s.io",
         "CertificateSigningRequest",

@@ -28,7 +28,7 @@ from kubesim.model import Object
 
 _ACTIONS = ("Audit", "Deny", "Warn")
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
+_REASONS = ("Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge")
 _SCOPES = ("*", "Cluster", "Namespaced")
 _MOST_CONDITIONS, _MOST_ANNOTATIONS = 64, 20
 
@@ -143,6 +143,9 @@ def _param_kind(kind: Object, path: str) -> Errors:
     group, _, version = api_version.rpartition("/")
     if not api_version:
         yield required(f"{path}.apiVersion")
+    elif "/" in group:
+        detail = f"unexpected GroupVersion string: {api_version}"
+        yield invalid(f"{path}.apiVersion", api_version, detail)
     else:
         if group:
             yield from invalids(f"{path}.apiVersion", group, names.dns_subdomain(group))
@@ -186,7 +189,7 @@ def _variables(spec: Object, path: str) -> Errors:
         if not name.strip():
             yield required(f"{at}.name", "name is not specified")
         elif not _IDENTIFIER.fullmatch(name):
-            yield invalid(f"{at}.name", name, "name is not a valid CEL identifier")
+            yield invalid(f"{at}.name", name, "must be a valid CEL identifier")
         if not text.strip():
             yield required(f"{at}.expression", "expression is not specified")
         else:
@@ -221,7 +224,7 @@ def _validations(spec: Object) -> Errors:
         if message and not message.strip():
             yield invalid(f"{path}.message", message, "message must be non-empty if specified")
         elif re.search(r"[\n\r]", message.strip()):
-            yield invalid(f"{path}.message", message, "message must not contain line breaks")
+            yield invalid(f"{path}.message", message, "must not contain line breaks")
         if validation.get("reason") is not None and validation["reason"] not in _REASONS:
             yield not_supported(f"{path}.reason", validation["reason"], _REASONS)
 

@@ -47,7 +47,7 @@ def config_map(obj: Object, old: Object | None) -> Errors:
         yield from invalids(f"binaryData[{key}]", key, names.config_key(key))
         size += _decoded_size(value)
     if size > SIZE_LIMIT:
-        yield too_long("", SIZE_LIMIT)
+        yield too_long("[]", SIZE_LIMIT)
 
 
 def secret(obj: Object, old: Object | None) -> Errors:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import unified_diff
 from typing import Any
 
 from kubesim import field_kinds
@@ -112,6 +113,22 @@ def at_least(path: str, value: int | None, low: int = 0) -> Errors:
         yield invalid(path, value, f"must be greater than or equal to {low}")
 
 
+def difference(before: Any, after: Any, definition: str) -> str:
+    """How two structs differ, line by line, as messages show it since Kubernetes 1.34.
+
+    Args:
+        before: the struct as it was.
+        after: as it shall be.
+        definition: of the struct, as for `in_go`.
+    """
+    old, new = (
+        json.dumps(json.loads(in_go(each, definition)), indent=1, ensure_ascii=False).splitlines()
+        for each in (before, after)
+    )
+    lines = list(unified_diff(old, new, lineterm="", n=3))[2:]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def changes(before: Object, after: Object, path: str) -> list[str]:
     """The fields that differ. Where the real server prints a diff of Go structures, which no one
     reads, the refusals here name these."""
@@ -147,6 +164,8 @@ def in_go(value: Any, definition: str) -> Shown:
         value: the struct, or a list of such.
         definition: of the struct, such as `core.v1.ServicePort`.
     """
+    if value is None:
+        return Shown("null")
     node = builtin().definition(f"io.k8s.{definition}")
     if isinstance(value, list):
         return Shown(_json([_go(each, node) for each in value]))
@@ -163,11 +182,48 @@ def _go(value: Any, node: Node) -> Any:
     kinds = field_kinds.fields(node.definition)
     if node.definition.startswith("io.k8s.apimachinery."):
         return {name: _go(value[name], node.fields[name]) for name in kinds if value.get(name)}
+    if node.definition == "io.k8s.api.core.v1.PodSpec":
+        return _pod_spec(value, node)
     return {
         kind.go_name: _go(value.get(name, None if "*" in kind.marks else zero(child)), child)
         for name, kind in kinds.items()
         if (child := node.fields[name])
     }
+
+
+_HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
+_FIRST = (
+    "volumes",
+    "initContainers",
+    "containers",
+    "ephemeralContainers",
+    "restartPolicy",
+    "terminationGracePeriodSeconds",
+    "activeDeadlineSeconds",
+    "dnsPolicy",
+    "nodeSelector",
+    "serviceAccountName",
+    "automountServiceAccountToken",
+    "nodeName",
+    "securityContext",
+    "imagePullSecrets",
+)
+
+
+def _pod_spec(spec: Object, node: Node) -> Object:
+    """A pod's spec, whose internal type has another order, and keeps in the security context what
+    a pod shares with its node (pkg/apis/core/types.go)."""
+    kinds = field_kinds.fields(node.definition)
+    spec = {**spec, "securityContext": spec.get("securityContext") or {}}
+    whole = {
+        kind.go_name: _go(spec.get(name, None if "*" in kind.marks else zero(child)), child)
+        for name, kind in kinds.items()
+        if name != "serviceAccount" and (child := node.fields[name])
+    }
+    names = [kinds[name].go_name for name in _FIRST]
+    shared = {kinds[name].go_name: whole.pop(kinds[name].go_name) for name in _HOST}
+    whole["SecurityContext"] = {**shared, **whole["SecurityContext"]}
+    return {name: whole[name] for name in (*names, *whole)}
 
 
 def _shown(value: Any) -> str:

@@ -13,7 +13,7 @@ from kubesim.admission.validation.amounts import check_requirements, check_resou
 from kubesim.admission.validation.containers import MOST_IDS, check_containers, check_user
 from kubesim.admission.validation.field import (
     Errors,
-    changes,
+    difference,
     duplicate,
     forbidden,
     invalid,
@@ -101,10 +101,23 @@ def _pod_change(spec: Object, old: Object) -> Errors:
             before.pop(field, None)
             after.pop(field, None)
     if before != after:
-        changed = ", ".join(changes(before, after, "spec"))
+        wanted = {**old, **after, **_with_images(spec, old)}
+        changed = difference(old, wanted, "api.core.v1.PodSpec")
         yield forbidden(
             "spec", f"pod updates may not change fields other than {_UPDATABLE}\n{changed}"
         )
+
+
+def _with_images(containers: Object, old: Object) -> Object:
+    """Containers with the images that they had, which may change."""
+    return {
+        field: [
+            {**new, "image": before.get("image", "")}
+            for new, before in zip(containers[field], old[field], strict=True)
+        ]
+        for field in ("containers", "initContainers")
+        if containers.get(field) and old.get(field)
+    }
 
 
 def _gates_change(spec: Object, old: Object) -> Errors:

@@ -9,7 +9,7 @@ from kubesim.admission.validation import names
 from kubesim.admission.validation.amounts import check_quantity
 from kubesim.admission.validation.field import (
     Errors,
-    changes,
+    difference,
     forbidden,
     immutable,
     invalid,
@@ -119,7 +119,7 @@ def _claim_change(obj: Object, old: Object) -> Errors:
             "spec",
             "spec is immutable after creation except resources.requests and "
             "volumeAttributesClassName for bound claims\n"
-            + ", ".join(changes(before, spec, "spec")),
+            + difference(before, spec, "api.core.v1.PersistentVolumeClaimSpec"),
         )
     if parse(size) < parse(old_size):
         capacity = old.get("status", {}).get("capacity", {}).get("storage", "0")
@@ -171,7 +171,12 @@ def volume(obj: Object, old: Object | None) -> Errors:
     }:
         yield forbidden(
             "spec.persistentvolumesource",
-            "spec.persistentvolumesource is immutable after creation",
+            "spec.persistentvolumesource is immutable after creation\n"
+            + difference(
+                {field: before[field] for field in before if field not in _NOT_SOURCES},
+                {field: spec[field] for field in sources},
+                "api.core.v1.PersistentVolumeSpec",
+            ),
         )
     yield from immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
 

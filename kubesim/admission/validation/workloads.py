@@ -83,6 +83,7 @@ def replication_controller(obj: Object, _: Object | None) -> Errors:
 def daemon_set(obj: Object, old: Object | None) -> Errors:
     """A DaemonSet; its selector is fixed."""
     spec = obj.get("spec", {})
+    yield from _same_selector(spec, old)
     yield from _selector_and_template(spec, "daemonset", "DaemonSet")
     yield from at_least("spec.minReadySeconds", spec.get("minReadySeconds"))
     strategy = spec.get("updateStrategy", {})
@@ -96,7 +97,6 @@ def daemon_set(obj: Object, old: Object | None) -> Errors:
         shown = in_go(strategy, "api.apps.v1.DaemonSetUpdateStrategy")
         yield not_supported(path, shown, ("RollingUpdate", "OnDelete"))
     yield from at_least("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
-    yield from _same_selector(spec, old)
 
 
 def stateful_set(obj: Object, old: Object | None) -> Errors:
