@@ -195,7 +195,7 @@ class ArgoCD(Deployer):
             "reported", revision, why, state="success" if succeeded else "failure",
             seconds=self._now - seconds(state["startedAt"]), failed=done.count("SyncFailed"),
         )  # fmt: skip
-        if commit:
+        if commit and app["metadata"]["name"] == APPLICATION:  # others would need notifications
             context = f"argocd/{app['metadata']['name']}"
             status: CommitState = "success" if succeeded else "failure"
             self.context.statuses.set(commit, context, status, why)

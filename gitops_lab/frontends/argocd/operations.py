@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops_lab.frontends.argocd import tasks as t
+from gitops_lab.frontends.argocd import tracking
 from gitops_lab.frontends.argocd.app import (
     annotations_of,
     clock_time,
@@ -38,6 +39,10 @@ from kubesim.clock import timestamp
 
 HISTORY = 10
 """Entries of `status.history` that are kept, unless the Application says otherwise."""
+
+
+SOON = 0.1
+"""Seconds until the next look at a kind that is about to be served."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +230,8 @@ class Operations:
         result["resources"] = list(run.results.values())
         if run.phase in t.COMPLETED:
             return self._ended(app, state, now, found)
-        return Passed(state, wait=self.wave_delay if run.ran_wave else None, state_found=found)
+        wait = self.wave_delay if run.ran_wave else None
+        return Passed(state, wait=SOON if run.waits_for_kind else wait, state_found=found)
 
     def _stopped_by(self, app: Object, found: State, operation: Mapping[str, Any]) -> str:
         """What keeps a sync from being done at all."""
@@ -257,7 +263,12 @@ class Operations:
         options = options_of(app, operation)
         words = operation.get("syncOptions") or ()
         chosen = operation.get("resources") or ()
-        pairs = [p for p in found.comparison.pairs if not chosen or is_chosen(p.key, chosen)]
+        pairs = [
+            pair
+            for pair in found.comparison.pairs
+            if (not chosen or is_chosen(pair.key, chosen))
+            and (pair.live is None or tracking.names_itself(pair.live))
+        ]
         strategy = operation.get("syncStrategy") or {}
         skip_hooks = bool(chosen) or "apply" in strategy
         started = seconds(state["startedAt"])

@@ -92,6 +92,9 @@ class SyncRun:
     ran_wave: bool = field(default=False, init=False)
     """Whether this pass ran a wave that is not the last one."""
 
+    waits_for_kind: bool = field(default=False, init=False)
+    """Whether a kind that this sync defines is not served yet."""
+
     def __post_init__(self) -> None:
         self.started = bool(self.results)
         for task in self.tasks:
@@ -152,6 +155,8 @@ class SyncRun:
                 self._set(t.SUCCEEDED, "successfully synced (all tasks run)")
             else:
                 self._set_running(current)
+        elif self.waits_for_kind:
+            self._set_running([task for task in current if task.is_pending])
         elif not self.message.startswith("Waiting for pruning"):
             left = [task for task in current if task.deletes_before_creation]
             self._set_running(left, deletion=True)
@@ -303,9 +308,24 @@ class SyncRun:
         for task in tasks:
             if task.is_prune or (dry_run and task.skip_dry_run):
                 continue
+            if task.skip_dry_run and self._is_coming(task.key):
+                self.waits_for_kind = True
+                return t.RUNNING
             if self._apply(task, dry_run=dry_run) == t.SYNC_FAILED:
                 state = t.FAILED
         return state
+
+    def _is_coming(self, key: ObjectKey) -> bool:
+        """Whether the definition of a kind was applied, and the kind is going to be served.
+
+        Argo CD waits up to three seconds for it, before it applies the next object.
+        """
+        for task in self.tasks:
+            if task.target is not None and t.defines(task.target, key):
+                live = self.cluster.get(task.key)
+                health = argo_health(live) if live is not None else None
+                return health is not None and health.status is HealthStatus.PROGRESSING
+        return False
 
     def _unconfirmed(self, prunes: Iterable[Task]) -> bool:
         if self.options.prune_confirmed:
