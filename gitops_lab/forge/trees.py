@@ -106,9 +106,10 @@ def _entry(
         return mine
     if mine == old:
         return other
-    if mine and other and mine.is_folder and other.is_folder and path.count("/") < DEPTH:
-        base = old.sha if old and old.is_folder else None
-        return Entry(FOLDER, _merged(database, base, mine.sha, other.sha, f"{path}/", conflicts))
+    if _is_folder(mine) and _is_folder(other) and path.count("/") < DEPTH:
+        shas = [each.sha if each and each.is_folder else None for each in (old, mine, other)]
+        sha = _merged(database, shas[0], shas[1], shas[2], f"{path}/", conflicts)
+        return Entry(FOLDER, sha) if database.folder(sha) else None
     if old and mine and other and old.is_file and mine.is_file and other.is_file:
         content = _merged_file(*(database.content(each.sha) for each in (mine, old, other)))
         if content is not None:
@@ -116,6 +117,11 @@ def _entry(
             return Entry(mode, database.store("blob", content))
     conflicts.append(path)
     return mine
+
+
+def _is_folder(entry: Entry | None) -> bool:
+    """Whether it can be merged as a folder: what is not there is an empty one."""
+    return entry is None or entry.is_folder
 
 
 def _merged_file(ours: bytes, base: bytes, theirs: bytes) -> bytes | None:

@@ -30,6 +30,7 @@ def test_a_thousand_nested_folders_are_refused(repository: Repository) -> None:
     for _ in range(1000):
         entry = Entry(FOLDER, database.store("tree", tree_data([("d", entry)])))
     source = deployed(repository, entry.sha)
+    database.close()
     with pytest.raises(SourceError, match="nested more than 64 deep"):
         source.fetch(source.head())
 
@@ -42,6 +43,7 @@ def test_a_tree_bomb_is_refused_while_it_is_walked(repository: Repository) -> No
             FOLDER, database.store("tree", tree_data([(f"d{n}", entry) for n in range(10)]))
         )
     source = deployed(repository, entry.sha)
+    database.close()
     with pytest.raises(SourceError, match="more than 50,000 files"):
         source.fetch(source.head())
 
@@ -75,5 +77,6 @@ def test_objects_that_git_finds_faulty_are_refused(repository: Repository, perso
     tree = database.store("tree", tree_data([(".git", hooks)]))
     who = {f"GIT_{r}_{f}": "x" for r in ("AUTHOR", "COMMITTER") for f in ("NAME", "EMAIL")}
     made = git("commit-tree", "-m", "x", tree.hex(), cwd=person.folder, variables=who)
+    database.close()
     with pytest.raises(GitFailed, match="hasDotgit"):
         person.git("push", "origin", f"{made.strip()}:refs/heads/x")

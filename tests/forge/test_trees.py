@@ -60,6 +60,7 @@ def test_it_agrees_with_git_merge_recursive(
         else:
             assert not conflicts
             assert merged.hex() == told.split()[0]
+        database.close()
         forge.close()
 
 
@@ -74,6 +75,7 @@ def test_picking_a_change_and_reverting_it_gives_the_same_folder(
         before, after = tree(database, files), tree(database, {**files, **changes})
         assert merge(database, before, before, after) == (after, ())
         assert merge(database, after, after, before) == (before, ())
+        database.close()
         forge.close()
 
 
