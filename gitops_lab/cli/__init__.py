@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_lab import __version__
-from gitops_lab.cli import agent, argocd, experiment, flux, lab, live, pipeline, pr, render
+from gitops_lab.cli import agent, argocd, experiment, flux, lab, live, pipeline, pr, render, secrets
 from gitops_lab.errors import LabError, UsageError, of_machine
 from gitops_lab.state import Setup
 
@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     flux.add(commands)
     argocd.add(commands)
     pipeline.add(commands)
+    secrets.add(commands)
     agent.add(commands)
     return root
 

@@ -378,6 +378,19 @@ class Repository:
             raise ForgeError("this is a folder", where=path, fix="name a file in it")
         return self._database.content(entry.sha)
 
+    def blob(self, sha: str) -> bytes:
+        """The content of a file, by the hash of its blob.
+
+        Raises:
+            ForgeError: there is no such blob.
+        """
+        return self._database.content(bytes.fromhex(sha))
+
+    def has_blob(self, commit: str, path: str, sha: str) -> bool:
+        """Whether a commit has a file with this content at this path."""
+        entry = self._database.find(commit, path)
+        return entry is not None and entry.sha.hex() == sha
+
     def artifact(self, revision: Revision, folder: str = "") -> Artifact:
         """The files of a revision below a folder; the root folder if empty.
 

@@ -15,6 +15,7 @@ from gitops_lab.engine.health import survey
 from gitops_lab.engine.render import render
 from gitops_lab.engine.sync import Outcome, compare, sync
 from gitops_lab.errors import PipelineError
+from gitops_lab.forge.scanner import scan
 from gitops_lab.model import (
     Action,
     Change,
@@ -84,6 +85,15 @@ def diff(work: Work, options: Mapping[str, Any]) -> Waits:
         work.repository.pulls.comment(
             work.run.pull, "\n".join(text), by=BOT, topic=f"diff/{work.job.name}"
         )
+
+
+def scan_secrets(work: Work, options: Mapping[str, Any]) -> Waits:
+    """Look for plain secrets in the commit's files and in all of its history."""
+    found = scan(work.repository, work.run.commit)
+    work.log("\n".join(map(str, found)) or "no plain secret found")
+    if found:
+        raise PipelineError(f"{len(found)} plain secrets in Git, such as {found[0]}")
+    yield 0
 
 
 def build(work: Work, options: Mapping[str, Any]) -> Waits:
@@ -213,6 +223,7 @@ ACTIONS: Mapping[str, Callable[[Work, Mapping[str, Any]], Waits]] = {
     "render": rendered,
     "validate": validate,
     "diff": diff,
+    "scan-secrets": scan_secrets,
     "build": build,
     "apply": apply,
     "rollout-status": rollout_status,

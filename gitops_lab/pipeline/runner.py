@@ -99,11 +99,17 @@ class PipelineDeployer(PushDeployer):
         return self.policy.on_event
 
     def forge_changed(self, event: ForgeEvent) -> bool:
-        """A pull request was opened or moved, or a person asks for something."""
+        """A pull request was opened or moved, a person asks for something, or sets a secret."""
         if event.name in ("opened", "moved") and self.policy.on_event:
             pull = self.repository.pulls.get(event.data["number"])
             self._events.append(("pull_request", pull.target, pull.head, pull.number, pull.author))
             return True
+        if event.name == "secret":  # only in memory: never in Git
+            key = f"secret/{event.data['name']}"
+            if event.data["value"]:
+                self.context.storage[key] = event.data["value"]
+            else:
+                self.context.storage.pop(key, None)
         return event.name == "requested"
 
     # -- Step: give queued jobs to runners, and let each job take its next step -------------------

@@ -40,6 +40,7 @@ ACTIONS: dict[str, dict[str, Any]] = {
     "render": _object(),
     "validate": _object(),
     "diff": _object(),
+    "scan-secrets": _object(),
     "build": _object(
         ["image"],
         image=_text("the image's name, without a tag"),

@@ -29,6 +29,7 @@ from gitops_lab.journal import Entry
 from gitops_lab.model import Revision
 from gitops_lab.state import error_to
 from gitops_lab.worlds.live import LiveWorld
+from gitops_lab.worlds.secrets import holdings, set_secret
 
 BIGGEST = 16 * 2**20
 """The longest body of a request, in bytes."""
@@ -77,6 +78,10 @@ ACTIONS: Mapping[str, Action] = {
     "commit": _commit,
     "revert": _revert,
     "drift": _drift,
+    "secrets": lambda world, given: [vars(each) for each in holdings(world)],
+    "set_secret": lambda world, given: set_secret(
+        world, given["secret"], given["value"], by=given["by"], arm=given.get("arm", "")
+    ),
     "chapter": lambda world, given: world.chapter(given["title"]),
 }
 """What can be asked for, by name: called with the world and the request's body."""
