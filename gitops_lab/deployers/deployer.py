@@ -182,6 +182,9 @@ class Deployer(ABC):
 
     credentials: ClassVar[Credentials]
     """Who it is to the API server, and whether it lives inside the cluster or outside."""
+    only_simulated: ClassVar[str] = ""
+    """What to do instead on a real cluster, if this deployer stands in for a program that people
+    install there; empty if it runs on real clusters too."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

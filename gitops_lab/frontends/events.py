@@ -51,7 +51,7 @@ class Recorder:
         cluster: where the objects live.
         component: the controller's name.
         listener: is handed each Event as well, such as a notification controller.
-        counts: whether an Event that repeats itself is counted; if not, it is written anew.
+        counts: whether an Event that repeats itself is counted; if not, it is written again.
     """
 
     def __init__(

@@ -119,6 +119,12 @@ class LiveWorld(World):
             )
         if not 0 < setup.pace < float("inf"):
             raise UsageError(f"the pace {setup.pace:g} is impossible", fix="try 1, or 10")
+        for each in self._descriptions:
+            if setup.backend != "simulated" and each.deployer.only_simulated:
+                raise UsageError(
+                    f"the arm {each.name!r} runs on simulated clusters only",
+                    fix=each.deployer.only_simulated,
+                )
         deaf = [
             each.name
             for each in self._descriptions

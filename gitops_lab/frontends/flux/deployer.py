@@ -52,6 +52,10 @@ class FluxDeployer(Deployer):
     """
 
     credentials = Credentials(install.account("kustomize-controller"), inside=True)
+    only_simulated = (
+        "install the real Flux there: flux install --components-extra=source-watcher; "
+        "gitops-lab flux --kubeconfig FILE works with it"
+    )
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pytest
 import yaml
 
+from gitops_lab.errors import UsageError
 from gitops_lab.experiments import demo
 from gitops_lab.sandbox import Sandbox
+from gitops_lab.state import Setup
+from gitops_lab.worlds.live import LiveWorld
 from tests.conftest import config_map, deployment
 
 
@@ -57,3 +62,10 @@ def test_flux_tells_the_story_beside_the_others() -> None:
     rows = [row for row in told.results["rows"] if row["arm"] == "flux"]
     assert rows and rows[-1]["in_sync"], json.dumps(rows[-1])
     assert all(row["applied_after"] is None or row["applied_after"] <= 700 for row in rows)
+
+
+@pytest.mark.parametrize("backend", ["kind", "context"])
+def test_on_a_real_cluster_people_are_sent_to_the_real_flux(backend: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="simulated clusters only") as refused:
+        LiveWorld(tmp_path, Setup(("flux",), backend=backend))
+    assert "flux install" in refused.value.fix

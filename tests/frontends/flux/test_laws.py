@@ -1,4 +1,4 @@
-"""Laws: whatever happens on the way, Flux converges, deletes nothing but its own, and repeats."""
+"""Laws: after any faults Flux converges; it deletes nothing but its own, and it repeats."""
 
 from __future__ import annotations
 
