@@ -65,6 +65,7 @@ class FluxDeployer(Deployer):
         self._pods: dict[str, str] = {}
         self._pushes: deque[Revision] = deque()
         self._is_installed = False
+        self._begin_at: float | None = None
         self._kustomization: Object = {}
         self._attempted, self._is_old = "", True
 
@@ -82,9 +83,9 @@ class FluxDeployer(Deployer):
     def step(self, now: float) -> float | None:
         """Step each controller once; the earliest instant at which one has more to do."""
         if not self._is_installed:
-            self._is_installed = self.install()
+            self._is_installed = now >= self._begins(now) and self.install()
             if not self._is_installed:
-                return now + 1
+                return max(self._begins(now), now + 1)
         if self._is_old:
             self._look()
         up = [name for name in install.CONTROLLERS if self._is_up(name)]
@@ -177,6 +178,18 @@ class FluxDeployer(Deployer):
 
     # -- how it is done -------------------------------------------------------------------------
 
+    def _begins(self, now: float) -> float:
+        """When to install: at any time within an interval of the first commit, so that the looks
+        of this arm are no closer to commits than those of other arms."""
+        if self._begin_at is None:
+            try:
+                self.source.head()
+            except SourceError:
+                return float("inf")
+            wait = 0.0 if self.policy.on_event else self.policy.interval or 0.0
+            self._begin_at = now + self.random.uniform(0, wait)
+        return self._begin_at
+
     def install(self) -> bool:
         """Apply the arm's GitRepository and Kustomization, as soon as there is something in Git.
 
@@ -185,7 +198,6 @@ class FluxDeployer(Deployer):
         """
         context, source = self.context, self.source
         try:
-            source.head()
             objects = install.sync_objects(
                 NAME,
                 context.git.url,
@@ -198,8 +210,6 @@ class FluxDeployer(Deployer):
             for body in objects:
                 if self.cluster.get(ObjectKey.of(body)) is None:
                     self.cluster.apply(body, manager=INSTALLER)
-        except SourceError:
-            return False
         except ApiError as error:
             if error.code != 404:  # the kinds are not served yet
                 raise

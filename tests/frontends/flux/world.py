@@ -31,6 +31,7 @@ class FluxWorld:
         self.deployer = cast(Any, self.arm.deployer)
         if bare:
             self.deployer.install = lambda: True
+            self.deployer._begin_at = 0.0
         self.history: list[tuple[ObjectKey, str, str, str, str]] = []
         self.arm.cluster.on_change(self._note)
         self.run(seconds=2)  # the definitions are served by now
