@@ -5,6 +5,7 @@ A lab, notebook or experiment is linked only where it exists, so no page promise
 
 from __future__ import annotations
 
+import inspect
 import re
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 
 from docs import notebooks
+from gitops_lab.labs.checks import CHECKS
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
@@ -82,6 +84,17 @@ def labs() -> str:
         objectives = "; ".join(about["objectives"].values())
         start = f"`gitops-lab lab start {about['id']}`"
         lines.append(f"| {name} | {about['minutes']} | {objectives} | {start} |")
+    return "\n".join(lines)
+
+
+def checks() -> str:
+    """A row for each check that labs can use, with its arguments."""
+    lines = ["| check | kind | passes if | arguments |", "|---|---|---|---|"]
+    for name, check in CHECKS.items():
+        says = (inspect.getdoc(check.run) or "").partition("\n")[0]
+        arguments = [*inspect.signature(check.run).parameters][1:]
+        shown = ", ".join(f"`{each}`" for each in arguments)
+        lines.append(f"| `{name}` | {check.mode} | {says} | {shown} |")
     return "\n".join(lines)
 
 

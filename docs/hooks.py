@@ -177,6 +177,7 @@ PIECES: dict[str, Callable[[], str]] = {
     "arms": arms,
     "axes": lambda: markdown_table(*measured.axes()),
     "cgoa": course.exam_map,
+    "checks": course.checks,
     "cli": commands,
     "demo-table": demo_table,
     "dials": dials,
