@@ -67,7 +67,8 @@ def console(file: IO[str] | None = None) -> Console:
 
 def sign(state: str) -> str:
     """The sign of a state; plain characters where the terminal has no others."""
-    encoding = (getattr(sys.stdout, "encoding", "") or "ascii").lower()
+    # Not sys.stdout, which rich replaces while it shows something live.
+    encoding = (getattr(sys.__stdout__, "encoding", "") or "ascii").lower()
     return (SIGNS if encoding.startswith("utf") else PLAIN)[state]
 
 

@@ -58,10 +58,13 @@ def git(*arguments: str, cwd: Path) -> None:
     subprocess.run(["git", *arguments], cwd=cwd, env=environment, check=True, capture_output=True)
 
 
+@pytest.mark.timeout(300)  # a dozen processes, on machines that are busy
 def test_a_lab_from_start_to_end(folder: Path, tmp_path: Path, run: Run) -> None:
     shown = run("lab", "start", str(folder), "--speed", "60", "--folder", "mine")
     assert "cd mine" in shown and "Change the colour" in shown
     assert "expected 1 push" in run("lab", "check", code=1)
+    watched = run("lab", "watch", "--seconds", "2", code=1)
+    assert "Change the colour" in watched and "✘ you pushed to main" in watched
     settings = tmp_path / "mine" / "settings.yaml"
     settings.write_text(settings.read_text().replace("blue", "green"))
     git("commit", "-am", "Green", cwd=settings.parent)
