@@ -149,11 +149,15 @@ def test_why_tells_decision_and_action_of_one_object() -> None:
         world.chapter("first")
         world.commit("one", {"book.yaml": BOOK})
         world.run(minutes=2)
-        lines = world.why("pull", "ConfigMap/book").splitlines()
+        *lines, _, _, _, _, _ = told = world.why("pull", "ConfigMap/book").splitlines()
+        rest = told[len(lines) :]
         assert [line.split(" ", 2)[2] for line in lines] == [
             "decided created ConfigMap default/book: in Git, not in the cluster",
             "applied created ConfigMap default/book: in Git, not in the cluster",
         ]
+        assert rest[:3] == [
+            "now, ConfigMap default/book:", "  in Git: book.yaml#1", "  owner: pull",
+        ]  # fmt: skip
 
 
 def test_replace_edits_a_file_and_refuses_to_change_nothing() -> None:

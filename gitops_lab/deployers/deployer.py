@@ -275,6 +275,14 @@ class Deployer(ABC):
         """A live object, or what a dry run made of it, without the fields that are no drift."""
         return without_ignored(obj, key, self.policy.ignore)
 
+    def rule(self, *, is_orphan: bool) -> str:
+        """What this deployer does about an object that is not as Git has it; empty: it depends.
+
+        Args:
+            is_orphan: Git does not have the object any more.
+        """
+        return ""
+
     def owns(self, live: Object) -> bool:
         """Whether a live object bears this deployer's mark."""
         return owner_of(live) == self.name

@@ -86,6 +86,20 @@ class Policy:
                     f"{dial} cannot be {value!r}", fix=f"choose from {', '.join(values)}"
                 )
 
+    def rule(self, *, is_orphan: bool) -> str:
+        """What these dials say about an object that is not as Git has it."""
+        if is_orphan:
+            return "it is deleted (prune is on)" if self.prune else "it stays (prune is off)"
+        if self.interval is None:
+            return "differences stay until the next commit: no interval, so it does not look"
+        if not self.self_heal:
+            return "differences stay until the next commit (self_heal is off)"
+        extra = "removed, too" if self.take_over else "left"
+        return (
+            f"differences are undone at the next look (self_heal is on); fields that kubectl added "
+            f"are {extra} (take_over is {'on' if self.take_over else 'off'})"
+        )
+
     def sync(self, owner: str) -> SyncPolicy:
         """The part of this policy that a single sync needs."""
         return SyncPolicy(

@@ -175,6 +175,10 @@ class Staged(Deployer):
         except LabError as error:
             return self.fail(run, error, now)
 
+    def rule(self, *, is_orphan: bool) -> str:
+        """What its policy says about an object that is not as Git has it."""
+        return self.policy.rule(is_orphan=is_orphan)
+
     def hurry(self, now: float) -> None:
         """A person asks for the next piece of work now: a run that goes on, else a look at Git."""
         if self.runs:

@@ -61,8 +61,8 @@ def _undeclared(fields: Mapping[str, Any], live: Any, desired: Any, path: str) -
     for element, below in fields.items():
         if element == ".":
             continue
-        here, name = _step(live, element)
-        declared, _ = _step(desired, element)
+        here, name = step_into(live, element)
+        declared, _ = step_into(desired, element)
         if here is _MISSING:
             continue
         shown = f"{path}{name}" if name.startswith("[") else f"{path}.{name}".lstrip(".")
@@ -72,7 +72,7 @@ def _undeclared(fields: Mapping[str, Any], live: Any, desired: Any, path: str) -
             yield shown
 
 
-def _step(value: Any, element: str) -> tuple[Any, str]:
+def step_into(value: Any, element: str) -> tuple[Any, str]:
     """What an element of `fieldsV1` leads to, and how people write it."""
     kind, _, text = element.partition(":")
     if kind == "f":

@@ -257,6 +257,13 @@ class Arm:
         if self.watches:
             self.look_now()
 
+    def rule(self, key: ObjectKey) -> list[str]:
+        """Which of the deployer's rules decides about an object; none if it does not say."""
+        seen = self.watcher.last
+        is_orphan = seen is not None and str(key) in seen.orphans
+        said = self.watched().rule(is_orphan=is_orphan)
+        return [f"rule: {said}"] if said else []
+
     def look_now(self) -> None:
         """Compare what is true with what should be, unless the deployer is at work just now."""
         if not self.host.is_busy:

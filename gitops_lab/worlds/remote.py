@@ -75,6 +75,10 @@ class RemotePod:
         """An object without the fields that are no drift."""
         return without_ignored(obj, key, self.policy.ignore)
 
+    def rule(self, *, is_orphan: bool) -> str:
+        """The same as of an agent in this process."""
+        return self.policy.rule(is_orphan=is_orphan)
+
     def owns(self, live: Object) -> bool:
         """Whether a live object bears its mark."""
         return owner_of(live) == self.name

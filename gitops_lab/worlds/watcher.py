@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from gitops_lab.engine.explain import explained
 from gitops_lab.engine.fields import extra_fields
 from gitops_lab.engine.health import overall
 from gitops_lab.engine.plan import differences
@@ -89,6 +90,9 @@ class Watched(Protocol):
 
     def compared(self, obj: Object, key: ObjectKey) -> Object:
         """An object without the fields that the deployer ignores."""
+
+    def rule(self, *, is_orphan: bool) -> str:
+        """What the deployer does about an object that is not as Git has it."""
 
     def owns(self, live: Object) -> bool:
         """Whether a live object bears the deployer's mark."""
@@ -231,7 +235,7 @@ class Watcher:
         left = tuple(str(key) for key in sorted(orphans))
         return Observation(
             revision=self.head,
-            in_sync=not difference,
+            in_sync=not difference and not (left and failure),
             drifted=bool(self._settled and self._difference(self.deployer.applied)),
             health=health.status,
             why=self._why(difference, health, failure, left) or _not_governed(extra),
@@ -287,6 +291,25 @@ class Watcher:
         found = differences(deployer.compared(live, key), deployer.compared(merged, key))
         extra = extra_fields(live, desired, deployer.field_manager)
         return Comparison(next(map(str, found), ""), tuple(map(str, extra)))
+
+    def explain(self, key: ObjectKey) -> list[str]:
+        """What is true of one object: in Git, live, who wrote what."""
+        manifest = next((m for m in self.wanted.get(self.head, ()) if m.key == key), None)
+        deployer, desired, merged, refusal = self.deployer, None, None, []
+        if manifest is not None:
+            desired = deployer.expected(manifest.body)
+        try:
+            live = self.cluster.get(key)
+            if desired is not None:
+                _, version = split_api_version(desired["apiVersion"])
+                live = self.cluster.get(key, version=version)
+                merged = self.cluster.apply(desired, manager=deployer.field_manager, dry_run=True)
+        except ApiError as error:
+            live, refusal = self._live.get(key), [f"the API server refuses it: {error.message}"]
+        if live is not None and merged is not None:
+            live, merged = deployer.compared(live, key), deployer.compared(merged, key)
+        lines = explained(manifest, desired, live, merged, manager=deployer.field_manager)
+        return [*lines, *refusal]
 
     def _is_orphan(self, key: ObjectKey) -> bool:
         live = self._get(key)

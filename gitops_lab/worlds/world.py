@@ -174,10 +174,15 @@ class World(ABC):
         """
         entries = list(self.journal)
         begin = max((i for i, e in enumerate(entries) if e.event == "chapter"), default=0)
-        subject = str(self[arm].key(name)) if name else ""
+        key = self[arm].key(name) if name else None
+        subject = str(key) if key else ""
         own = (e for e in entries[begin:] if e.arm == arm and e.event != "observed")
         shown = (entry for entry in own if subject in ("", entry.subject))
-        return Text("\n".join(map(str, shown)) or "nothing happened")
+        told = "\n".join(map(str, shown)) or "nothing happened"
+        if key is None:
+            return Text(told)
+        facts = [*self[arm].watcher.explain(key), *self[arm].rule(key)]
+        return Text("\n".join((told, f"now, {subject}:", *(f"  {fact}" for fact in facts))))
 
     def commit_line(self, revision: str) -> str:
         """A commit as people know it: its short hash and its subject; empty if there is none."""

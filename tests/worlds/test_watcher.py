@@ -58,3 +58,32 @@ spec:
 
 
 EXTRA = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: '1'}\n"
+
+
+def test_why_of_an_object_says_what_git_declares_what_is_live_who_wrote_it_and_the_rule() -> None:
+    with Sandbox("pull", seed=1) as world:
+        world.commit("one", {"a.yaml": EXTRA})
+        world.run(minutes=3)
+        world.drift("ConfigMap/a", {"data": {"k": "9", "debug": "1"}})
+        world.run(minutes=3)
+        lines = [line.strip() for line in str(world.why("pull", "ConfigMap/a")).splitlines()]
+        assert lines[-6:] == [
+            "now, ConfigMap default/a:",
+            "in Git: a.yaml#1",
+            "owner: pull",
+            "data.k: live is 9, written by kubectl-edit; Git declares 1",
+            "data.debug: live, written by kubectl-edit; Git does not declare it",
+            "rule: differences stay until the next commit (self_heal is off)",
+        ]
+        world.drift("ConfigMap/a", None)
+        assert "live: it does not exist" in world.why("pull", "ConfigMap/a")
+
+
+def test_where_pruning_everything_is_refused_the_arm_is_out_of_sync() -> None:
+    with Sandbox("pull+self-heal", seed=1) as world:
+        world.commit("one", {"a.yaml": EXTRA})
+        world.run(minutes=3)
+        world.commit("nothing", {"a.yaml": None, "README.md": "empty"})
+        world.run(minutes=3)
+        assert "out of sync, Healthy, 1 orphan (" in world.status()
+        assert "refusing to prune all 1" in world.status()
