@@ -93,7 +93,7 @@ def is_installed(library: str) -> bool:
 
 
 def for_kind() -> Iterator[Finding]:
-    """What clusters made by kind need; needed or not is meant for whoever wants them."""
+    """What clusters made by kind need, for people who want them."""
     try:
         major, minor = asyncio.run(kind.version())
         yield Finding(f"for --backend kind: kind {major}.{minor}", True)

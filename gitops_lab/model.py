@@ -171,7 +171,7 @@ class SyncStatus(StrEnum):
 
 
 class HealthStatus(StrEnum):
-    """Whether live objects work, whatever Git says (Argo CD's words), best first."""
+    """Whether live objects work, independent of Git (Argo CD's words), best first."""
 
     HEALTHY = "Healthy"
     SUSPENDED = "Suspended"

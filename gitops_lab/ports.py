@@ -79,8 +79,8 @@ class Git(Protocol):
             path: the folder to deploy.
 
         Raises:
-            SourceError: the path leads out of the repository. Whatever else is wrong, such as a URL
-                that leads nowhere, the source's own methods say.
+            SourceError: the path leads out of the repository. The source's own methods say what
+                else is wrong, such as a URL that leads nowhere.
         """
 
     def refs(self, url: str) -> Mapping[str, str]:

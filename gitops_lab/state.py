@@ -1,6 +1,6 @@
 """Where a live sandbox keeps its state, whether its process lives, and how to talk to it.
 
-Each sandbox has a folder in the user's state directory, open to nobody else:
+Each sandbox has a folder in the user's state directory, which other users cannot open:
 
 - `lock`: held by the process for as long as it lives, so that the kernel knows who is alive; its
   text is the process's number
@@ -71,7 +71,7 @@ class Setup:
         context: for `context`, which one.
         confirmed: for `context`, its name once more if it looks like production.
         namespace: for `context`, the one to stay within; the whole cluster if empty.
-        identity: for `context`, what labels say the sandbox is; nobody else's is the same.
+        identity: for `context`, what labels say the sandbox is; no other sandbox has the same.
     """
 
     arms: tuple[str, ...]
@@ -162,7 +162,7 @@ class StateFolder:
         return crashed
 
     def publish(self, description: dict[str, Any]) -> None:
-        """Say where the process is to be found; whoever reads finds all of it or nothing."""
+        """Say where the process is to be found; a reader finds all of it or nothing."""
         write_private(self.process, json.dumps(description))
 
     def keep(self, settings: dict[str, Any]) -> None:
@@ -175,7 +175,7 @@ class StateFolder:
             if entry != self.lock:
                 _remove(entry)
         self.lock.unlink()
-        # Somebody may be about to take the lock, and then the folder is theirs.
+        # Another process may be about to take the lock, and then the folder is its own.
         for folder in (self.path, self.path.parent):
             try:
                 folder.rmdir()
@@ -229,7 +229,7 @@ class StateFolder:
 
     @property
     def holder(self) -> int | None:
-        """The number of the process that holds the lock; None if nobody knows."""
+        """The number of the process that holds the lock; None if that is not known."""
         try:
             return int(self.lock.read_text()) if self.is_alive else None
         except (OSError, ValueError):
@@ -254,7 +254,7 @@ class StateFolder:
                     fix=f"`{down}` ends and removes the sandbox; to keep it, end process "
                     f"{self.holder or '(see `ps`)'} by hand, and `{up}` goes on where it was",
                 ) from None
-            pid = "(nobody knows which)"
+            pid = "(unknown)"
         except FileNotFoundError:
             if alive:
                 raise LabError(
@@ -324,7 +324,7 @@ class StateFolder:
     def _request(
         self, found: Mapping[str, Any], method: str, path: str, body: object = None
     ) -> Iterator[HTTPResponse]:
-        """One request to the process; its answer, whatever its status code."""
+        """One request to the process; its answer, with any status code."""
         address, trust = urlsplit(found["url"]), ssl.create_default_context(cadata=found["ca"])
         connection = HTTPSConnection(address.netloc, timeout=ANSWER, context=trust)
         headers = {"Authorization": f"Bearer {found['token']}", "Content-Type": "application/json"}
@@ -353,7 +353,7 @@ class StateFolder:
 
 
 def _locked(descriptor: int) -> bool:
-    """Take a lock, unless somebody keeps it: who only looks whether it is held does so briefly."""
+    """Take a lock, unless another process keeps it; one that only looks does so briefly."""
     for _ in range(LOOKS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -142,7 +142,7 @@ class WallClock:
                 fix=f"try 10, and no more than {FASTEST:g}",
             )
         self.speed = speed
-        self._start, self._origin = time.time() + lead, time.monotonic()
+        self._start, self._origin = time.time() + lead, passed()
         self._tasks: list[WallTask] = []
         self._group: asyncio.TaskGroup | None = None
         self.after_each: list[Callable[[float], None]] = []
@@ -151,7 +151,7 @@ class WallClock:
 
     def now(self) -> float:
         """The present instant, in seconds since the Unix epoch; safe to ask from any thread."""
-        return self._start + (time.monotonic() - self._origin) * self.speed
+        return self._start + (passed() - self._origin) * self.speed
 
     def wall(self) -> float:
         """The time that everybody else's clock shows, such as that of who checks a certificate."""
@@ -257,6 +257,13 @@ class WallClock:
             except TimeoutError:
                 pass
         return task.due
+
+
+def passed() -> float:
+    """Seconds that go on while the machine sleeps, and never go back (clock_gettime(2))."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def timestamp(now: float) -> str:

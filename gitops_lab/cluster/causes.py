@@ -58,7 +58,7 @@ PORT = Cause(
 )
 TAKEN = Cause(
     "a cluster of this name exists already",
-    "delete it first, unless somebody needs it",
+    "delete it first, unless it is needed",
     (r"node\(s\) already exist for a cluster", r"container name .* is already in use"),
 )
 CGROUPS = Cause(

@@ -334,7 +334,7 @@ def at_once(clusters: int, nodes: int, available: int | None) -> int:
     Args:
         clusters: how many are to be made.
         nodes: how many nodes each has.
-        available: bytes of memory that are free; None if nobody knows.
+        available: bytes of memory that are free; None if that is not known.
     """
     if available is None:
         return 1

@@ -14,7 +14,7 @@ GIB = 2**30
 
 
 def available_memory(proc: Path = PROC) -> int | None:
-    """How many bytes of memory programs may still take; None where nobody says.
+    """How many bytes of memory programs may still take; None where the system does not say.
 
     Source: `MemAvailable` in proc_meminfo(5).
     """
@@ -32,7 +32,7 @@ def free_disk(folder: Path) -> int:
     """How many bytes are free where a folder is, or would be.
 
     Raises:
-        OSError: nobody says.
+        OSError: the system does not say.
     """
     there = next(each for each in (folder, *folder.parents) if each.exists())
     return shutil.disk_usage(there).free

@@ -57,7 +57,7 @@ def labelled(obj: Object, sandbox: str) -> Object:
 class SharedCluster(KubeconfigCluster):
     """A cluster that others use, too: what is applied there through this belongs to a sandbox.
 
-    What belongs to somebody else is not taken over: `down` would remove it. It is handed to
+    What belongs to others is not taken over: `down` would remove it. It is handed to
     deployers in place of a `KubeconfigCluster`, of which it takes all arguments.
 
     Args:
@@ -106,7 +106,7 @@ def owned(
 
 
 def strangers(cluster: KubeconfigCluster, sandbox: str, namespace: str) -> list[ObjectKey]:
-    """What somebody else put into a namespace: it would go with the namespace.
+    """What others put into a namespace: it would go with the namespace.
 
     Args:
         cluster: a connection.

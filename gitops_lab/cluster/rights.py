@@ -10,7 +10,7 @@ There is one dial, `rights`, with two positions:
   may read logs, exec, or write roles, so a manifest with a Role in it is refused.
 
 Push and pull may do the same. Where the credentials lie differs: an agent's never leave the
-cluster; a pipeline's are in CI, and whoever takes them can do all that is granted here.
+cluster; a pipeline's are in CI, and a thief of them can do all that is granted here.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def deployer_rights(
             and so the right to write them does.
     """
     # A server-side apply is a patch, and a create if there is nothing yet; a plan needs both, too,
-    # since a dry run is allowed to whoever may do it in earnest.
+    # since a dry run needs the same rights as the real request.
     verbs = ["create", "get", "patch", *(["delete"] if prunes else [])]
     applied = [_rule(group, resources.split(), verbs) for group, resources in APPLIED.items()]
     role = f"gitops-lab:{name}"

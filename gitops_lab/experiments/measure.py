@@ -213,7 +213,7 @@ def _row(
 def _tells_of(span: Span, begun: Entry, origin: float) -> bool:
     """Whether a span is of the time after an event.
 
-    On the wall's clock it takes a moment until somebody sees that Git or the cluster moved. What
+    On the wall's clock it takes a moment until the watcher sees that Git or the cluster moved. What
     was seen before does not count. A deployer that comes back moves nothing.
     """
     since = span.end if begun.event == "restored" else span.start

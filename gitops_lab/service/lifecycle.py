@@ -1,4 +1,4 @@
-"""How the process of a sandbox is started, ended, and begun anew from another process."""
+"""How the process of a sandbox is started, ended and reset from another process."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _running(folder: StateFolder, wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reset(folder: StateFolder, *, progress: Progress = lambda line: None) -> dict[str, Any]:
-    """Begin a sandbox anew: the same arms at the same addresses, and nothing else of what was.
+    """Reset a sandbox: the same arms at the same addresses, and nothing else of what was.
 
     Clones go on working, for the Git server is where it was.
 

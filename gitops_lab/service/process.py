@@ -121,7 +121,7 @@ def main(arguments: Sequence[str]) -> int:
             _say({ALREADY: True})
             return 0
         crashed, kept = folder.sweep(), (folder.path / "git").exists()
-        # Whatever any library puts aside goes with the folder.
+        # Temporary files of any library go with the folder.
         tempfile.tempdir = str(folder.path / "tmp")
         Path(tempfile.tempdir).mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir

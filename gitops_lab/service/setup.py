@@ -14,7 +14,7 @@ ARMS = ("push-on-commit", "pull+self-heal")
 """What a sandbox is made of unless a person says otherwise."""
 
 PARTS_OF = {"node_image": "kind", "context": "context", "namespace": "context"}
-"""Parts of a setup that only one backend heeds."""
+"""Parts of a setup that only one backend uses."""
 
 
 def chosen(

@@ -249,11 +249,11 @@ class Arm:
         self.moved()
 
     def look_soon(self) -> None:
-        """Something may have changed: look, or have somebody look."""
+        """Something may have changed: look, or have the watcher's thread look."""
         self.look()
 
     def look(self) -> None:
-        """Compare what is true with what should be, if somebody wants to know after each change."""
+        """Compare what is true with what should be, if this arm is watched after each change."""
         if self.watches:
             self.look_now()
 

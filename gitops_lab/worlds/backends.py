@@ -204,7 +204,7 @@ class ContextBackend(Backend):
             raise LabError(
                 f"{', '.join(map(str, left))} was left: there are objects of others in it",
                 where=f"context {self.setup.context}",
-                fix="look at them; remove the namespace yourself if nobody needs it",
+                fix="look at them; remove the namespace yourself if it is not needed",
             )
 
     def _connection(self) -> SharedCluster:

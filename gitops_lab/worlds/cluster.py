@@ -40,7 +40,7 @@ class ArmCluster(Protocol):
     name: str
 
     reports_changes: bool
-    """Whether it reports changes by itself; if not, somebody has to look at it again and again."""
+    """Whether it reports changes by itself; if not, a watcher has to look at it again and again."""
 
     home: str
     """The only namespace that may be used; empty if the whole cluster may."""

@@ -38,7 +38,7 @@ class ForgeServer:
         wall: the time on the wall, in seconds since the Unix epoch.
         host: what clusters call this machine, if not as it calls itself.
         bind: the address of this machine that this is.
-        note: is told, in a sentence, what people should know and nobody is refused for.
+        note: called with a sentence that people should read; it is no error.
 
     Raises:
         LabError: what is kept is damaged.
@@ -96,7 +96,7 @@ class ForgeServer:
 
         Args:
             repository: its name.
-            account: whose token Git shall ask for.
+            account: whose token Git will ask for.
             inside: as seen from within the clusters.
         """
         address = f"{self.host}:{self.inside_port}" if inside else self.address

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -88,7 +89,7 @@ class LiveWorld(World):
         self.troubles: dict[str, str] = {}
         """What cannot be kept at present, and why, in sentences."""
         self._lead = Lead(folder / "lead", note=self.notes.append)
-        self.clock = WallClock(speed=setup.speed, lead=self._lead.read())
+        self.clock = WallClock(speed=setup.speed, lead=self._lead.read(time.time()))
         self._path = folder / "git" / f"{REPOSITORY}.git"
         forge = Forge(self._path.parent, now=self.clock.now)
         repository = (forge.open if self._path.exists() else forge.create)(REPOSITORY, BRANCH)
@@ -320,7 +321,8 @@ class LiveWorld(World):
     def _keep_lead(self, now: float) -> float:
         """Keep the lead that the clock will have when this is called again, and then some."""
         with self._tolerant("the sandbox's time"):
-            self._lead.write(self.clock.lead(3 * NOTE))
+            later = 3 * NOTE * self.clock.speed
+            self._lead.write(self.clock.lead(3 * NOTE), self.clock.now() + later)
         return now + NOTE * self.clock.speed
 
     def _write(self) -> None:

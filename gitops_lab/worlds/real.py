@@ -1,6 +1,6 @@
 """A cluster that was there before, or that kind made, by a kubeconfig whose holder may do all.
 
-An agent has a ServiceAccount anyway. A pipeline gets one, too, as is usual where nobody signs
+An agent has a ServiceAccount anyway. A pipeline gets one, too, as is usual where no one signs
 certificates for it; its token leaves the cluster, and that is the difference.
 """
 
@@ -56,7 +56,7 @@ class RealCluster:
         """Not shown anywhere: the API server is not ours."""
 
     async def start(self, ports: tuple[int, int] = (0, 0)) -> None:
-        """See that the cluster answers, and that nobody else's sandbox is in it.
+        """See that the cluster answers, and that no other sandbox is in it.
 
         Raises:
             LabError: it does not answer, or another sandbox has its agent there.

@@ -34,7 +34,7 @@ class ServedCluster:
         folder: where its objects and keys are kept; it goes on with those that are there.
         clock: tells it the time.
         random: draws what a cluster draws.
-        note: is told, in a sentence, what people should know and nobody is refused for.
+        note: called with a sentence that people should read; it is no error.
 
     Raises:
         LabError: what is kept is damaged, or another process uses it.

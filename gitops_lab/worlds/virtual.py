@@ -172,11 +172,11 @@ class VirtualWorld(World):
         return self.git
 
     def statuses(self, repository: Repository) -> Statuses:
-        """Where a deployer reports: the forge, unless nobody observes this world."""
+        """Where a deployer reports: the forge, unless this world is not observed."""
         return repository.statuses if self.observe else Unkept()
 
     def git_access(self, account: str) -> GitAccess:
-        """There is no network: nobody checks who reads."""
+        """There is no network, and no check of who reads."""
         return GitAccess(url=URL)
 
     def storage(self, arm: Arm) -> MutableMapping[str, str]:

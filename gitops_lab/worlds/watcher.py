@@ -1,4 +1,4 @@
-"""The watcher: what is true of an arm, seen from outside, whatever its deployer believes.
+"""The watcher: what is true of an arm, seen from outside, independent of its deployer.
 
 It compares the branch's newest revision with live state after every change and journals each
 transition. The deployers do not know of it, so that all of them are measured alike.

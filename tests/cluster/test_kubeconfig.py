@@ -81,7 +81,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def cluster(served: Served) -> Iterator[KubeconfigCluster]:
-    """The cluster as somebody sees it who may do everything; each test finds no book in it."""
+    """The cluster as an administrator sees it; each test finds no book in it."""
     cluster = served.connect("system:masters")
     yield cluster
     cluster.delete(BOOK)
@@ -227,11 +227,11 @@ def test_an_unknown_version_is_refused_as_in_process(
 
 
 def test_it_may_do_what_its_own_credentials_allow(served: Served) -> None:
-    nobody = served.connect()
+    stranger = served.connect()
     with pytest.raises(ApiError, match='User "jane" cannot get resource') as error:
-        nobody.get(BOOK)
+        stranger.get(BOOK)
     assert (error.value.code, error.value.reason) == (403, "Forbidden")
-    nobody.close()
+    stranger.close()
 
 
 def test_a_cluster_that_hangs_up_is_unreachable_and_then_reachable_again(
@@ -248,7 +248,7 @@ def test_a_cluster_that_hangs_up_is_unreachable_and_then_reachable_again(
 
 
 def test_a_cluster_that_is_not_there_is_unreachable(served: Served, tmp_path: Path) -> None:
-    config = served.config("system:masters", port=1)  # nobody listens there
+    config = served.config("system:masters", port=1)  # nothing listens there
     nowhere = KubeconfigCluster("nowhere", config, cache=tmp_path / "discovery.json")
     with pytest.raises(ClusterUnreachable, match="nowhere"):
         nowhere.list("", "ConfigMap")

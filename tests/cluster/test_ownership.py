@@ -137,7 +137,7 @@ def test_exactly_what_is_labelled_is_owned(
         NAMESPACE,
     ]
     assert owned(cluster, "other") == [key("ConfigMap", "others")]
-    assert owned(cluster, "nobody") == []
+    assert owned(cluster, "another") == []
 
 
 def test_contents_go_before_their_containers(

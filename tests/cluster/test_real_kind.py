@@ -86,8 +86,8 @@ def test_real_clusters_are_made_with_labels_and_workers_and_removed(real: Kind) 
 
 @pytest.fixture
 def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Docker's engine is where nobody listens."""
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    """Docker's engine is where nothing listens."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
     monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "docker")
 
 

@@ -35,7 +35,7 @@ SPEED, PACE = 60, 50
 
 
 class Teller:
-    """Somebody who tells the story live, on a machine with stand-ins for kind and the engines."""
+    """A person who tells the story live, on a machine with stand-ins for kind and the engines."""
 
     def __init__(self, folder: Path, machine: Machine) -> None:
         self.folder, self.machine = folder, machine
@@ -102,7 +102,7 @@ def teller(tmp_path: Path) -> Iterator[Teller]:
 
 
 def outcomes(rows: list[dict[str, Any]]) -> list[tuple[object, ...]]:
-    """How each chapter ended for each arm, whatever time that took."""
+    """How each chapter ended for each arm, however long that took."""
     fields = ("chapter", "arm", "in_sync", "health", "orphans")
     return [tuple(row[name] for name in fields) for row in rows]
 
@@ -156,7 +156,7 @@ def test_a_story_that_is_interrupted_leaves_nothing_behind(
             if "first deploy" in line:
                 break
         assert teller.left
-        for _ in range(2):  # whoever is impatient changes nothing
+        for _ in range(2):  # impatience changes nothing
             telling.send_signal(number)
         rest = telling.stderr.read()
     assert telling.returncode == code, rest
@@ -202,8 +202,11 @@ def test_in_a_cluster_of_others_nothing_of_it_remains(teller: Teller) -> None:
         (["--context", "mine"], "--context is about a story that is told live"),
         (["--backend", "simulated", "--seed", "1"], "no seed decides"),
         (["--backend", "simulated", "--pace", "0"], "time cannot run at 0 times"),
-        (["--backend", "kind", "--pace", "-1"], "nothing waits 1/-1 of its time"),
-        (["--backend", "kind", "--arms", "pull+webhook"], "nobody can tell an agent inside"),
+        (["--backend", "kind", "--pace", "-1"], "the pace -1 is impossible"),
+        (
+            ["--backend", "kind", "--arms", "pull+webhook"],
+            "an agent inside a real cluster cannot",
+        ),
         (["--backend", "kind", "--manifests", "nowhere"], "no folder"),
         (["--backend", "context"], "--manifests DIR"),
     ],

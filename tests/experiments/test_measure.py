@@ -64,7 +64,7 @@ def test_a_deletion_is_applied_when_no_new_orphan_is_left() -> None:
 
 
 def test_what_was_seen_before_an_event_does_not_count_after_it() -> None:
-    """On the wall's clock it takes a moment until somebody sees that Git moved."""
+    """On the wall's clock it takes a moment until the watcher sees that Git moved."""
     story = [
         observed(0, in_sync=True),
         Entry(0, "story", "chapter", "upgrade"),

@@ -107,10 +107,10 @@ class Shell:
         return found
 
     def without_user(self) -> Path:
-        """The kubeconfig without its user: whoever uses it must say otherwise who they are."""
+        """The kubeconfig without its user: its user must say otherwise who they are."""
         config = yaml.safe_load(Path(self.told("kubeconfig").strip()).read_text())
         config["users"] = [{"name": user["name"], "user": {}} for user in config["users"]]
-        path = self.folder / "nobody.kubeconfig"
+        path = self.folder / "no-user.kubeconfig"
         path.write_text(yaml.safe_dump(config))
         return path
 

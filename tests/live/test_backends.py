@@ -32,7 +32,7 @@ AGENT = ObjectKey("apps", "Deployment", "gitops-lab", "pull-self-heal")
 
 
 class Person(Shell):
-    """Somebody whose machine has stand-ins for kind and the engines."""
+    """A person whose machine has stand-ins for kind and the engines."""
 
     def __init__(self, folder: Path, machine: Machine) -> None:
         super().__init__(folder, name="real")
@@ -51,7 +51,7 @@ class Person(Shell):
 
 @pytest.fixture
 def person(tmp_path: Path) -> Iterator[Person]:
-    """Somebody without a sandbox, who leaves none behind, and no process either."""
+    """A person without a sandbox, who leaves none behind, and no process either."""
     person = Person(tmp_path, make_machine(tmp_path))
     try:
         yield person
@@ -148,7 +148,10 @@ def test_whoever_interrupts_the_making_of_clusters_gets_rid_of_them(person: Pers
 def test_parts_that_do_not_go_together_are_refused(person: Person) -> None:
     for arguments, text in (
         (("--backend", "kind", "--speed", "10"), "do not run 10 times as fast"),
-        (("--backend", "kind", "--arms", "pull+webhook"), "nobody can tell an agent inside"),
+        (
+            ("--backend", "kind", "--arms", "pull+webhook"),
+            "an agent inside a real cluster cannot",
+        ),
     ):
         done = person("up", *arguments)
         assert done.returncode == 2 and text in done.stderr, done.stderr
@@ -158,7 +161,7 @@ def test_parts_that_do_not_go_together_are_refused(person: Person) -> None:
 
 @pytest.fixture
 def theirs(person: Person) -> KubeconfigCluster:
-    """A cluster of somebody else, which the user's own kubeconfig names, with something in it."""
+    """A cluster of another person, which the user's own kubeconfig names, with something in it."""
     own = Path(person.environment["KUBECONFIG"])
     written = person.folder / "theirs.yaml"
     written.write_text(yaml.safe_dump(config("theirs", {})))
@@ -168,7 +171,7 @@ def theirs(person: Person) -> KubeconfigCluster:
         check=True, capture_output=True, env=person.environment,
     )  # fmt: skip
     client = KubeconfigCluster("theirs", own, cache=person.folder / "theirs.json")
-    client.apply(named("v1", "ConfigMap", "precious", "default"), manager="somebody")
+    client.apply(named("v1", "ConfigMap", "precious", "default"), manager="another")
     return client
 
 

@@ -25,7 +25,7 @@ SOME = ("--speed", "200", "--arms", ",".join(ARMS))
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Shell]:
-    """Somebody who has no sandbox yet, and will have none afterwards."""
+    """A person who has no sandbox yet, and will have none afterwards."""
     shell = Shell(tmp_path, name="own")
     yield shell
     shell("down")
@@ -33,7 +33,7 @@ def own(tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """Somebody with a sandbox that was started where everybody may read everything."""
+    """A person with a sandbox that was started where everyone may read everything."""
     shell = Shell(tmp_path_factory.mktemp("faults"))
     before = os.umask(0)
     try:
@@ -206,7 +206,7 @@ def test_no_mask_of_the_shell_opens_files_to_others(shell: Shell) -> None:
 
     top = shell.folder / "state"
     assert [path for path in (top, top / "gitops-lab", shell.state.path) if others(path)] == []
-    # A repository's own files are readable to all, in a folder that nobody else may enter.
+    # A repository's own files are readable to all, in a folder that no one else may enter.
     inner = (path for path in shell.state.path.rglob("*") if "app.git" not in str(path))
     assert [path for path in inner if others(path) and not path.is_symlink()] == []
 

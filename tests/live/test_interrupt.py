@@ -1,4 +1,4 @@
-"""Ctrl-C during `up`, at whatever moment it comes: what the message says is so."""
+"""Ctrl-C during `up`, at any moment: what the message says is true."""
 
 from __future__ import annotations
 

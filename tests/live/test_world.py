@@ -36,7 +36,7 @@ from tests.live.shell import BOOK, PATIENCE, ROOT, Shell, eventually
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """Somebody with a sandbox that runs fifty times as fast as the wall."""
+    """A person with a sandbox that runs fifty times as fast as the wall."""
     shell = Shell(tmp_path_factory.mktemp("live"))
     shell.told("up", "--speed", "50", "--arms", "push-on-commit,pull+self-heal")
     yield shell
@@ -45,7 +45,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Shell]:
-    """Somebody who has no sandbox yet, and will have none afterwards."""
+    """A person who has no sandbox yet, and will have none afterwards."""
     shell = Shell(tmp_path, name="own")
     yield shell
     shell("down")
@@ -162,7 +162,7 @@ def test_a_crash_is_noticed_and_told_and_up_goes_on_where_it_was(own: Shell) -> 
     assert uids.items() <= own.uids().items()
     for arm in ("pull", "push-on-commit"):
         own.await_sync(arm, commit)
-    assert own.told("logs").count("fetched") == 3  # the agent looks anew, CI knows what it did
+    assert own.told("logs").count("fetched") == 3  # the agent looks again, CI knows what it did
 
 
 def test_acknowledged_writes_survive_kill_9_at_any_moment(own: Shell) -> None:

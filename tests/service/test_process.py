@@ -1,4 +1,4 @@
-"""The process in the background: what it is made of, and what happens if it shall end early."""
+"""The process in the background: what it is made of, and what happens if it has to end early."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_what_an_agent_applied_is_what_its_inventory_says(notes: Notes, journal:
     distant.look()
     assert distant.applied == "main@sha1:1"
     assert distant.settled and distant.applied == "main@sha1:1"
-    del notes.kept["pull-inventory"]  # somebody deletes it: then nobody knows any more
+    del notes.kept["pull-inventory"]  # it is deleted by hand: then it is not known any more
     distant.look()
     assert distant.applied == ""
 

@@ -1,4 +1,4 @@
-"""The same questions to a world on each backend: whoever uses it need not know which it is."""
+"""The same questions to a world on each backend: a program need not know which it is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The process behind a cluster of the stand-in for kind: a simulated cluster on the wall's clock.
 
 `python -m tests.cluster.standins.cluster NAME FOLDER LABELS` runs until it is ended, until its
-folder is gone, or for ten minutes: nobody needs it longer, and whoever forgot it is not troubled.
+folder is gone, or for ten minutes: it is not needed longer, and one that is forgotten does no harm.
 """
 
 from __future__ import annotations

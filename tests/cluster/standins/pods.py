@@ -53,7 +53,7 @@ class Pods:
     def look(self) -> None:
         """Start what should run, and end what should not.
 
-        It waits for nobody: an agent that ends may wait for an answer of this very process.
+        It does not wait: an agent that ends may wait for an answer of this very process.
         """
         self._ending = [process for process in self._ending if process.is_alive()]
         wanted = {
