@@ -45,7 +45,8 @@ def add(commands: Any) -> None:
         "--clusters",
         default="",
         metavar="NAME,…",
-        help="standard arms, a cluster for each, or `all` (default: push-on-commit,pull+self-heal)",
+        help="arms, a cluster for each, or `all` (default: push-on-commit,pull+self-heal); an arm "
+        "may be written NAME=KIND@BRANCH:FOLDER, such as dev=pull:envs/dev",
     )
     up.add_argument(
         "--rights",

@@ -15,7 +15,7 @@ from gitops_lab.errors import LabError
 from gitops_lab.experiments import measure
 from gitops_lab.experiments.story import SETTLING, SHOP, Story
 from gitops_lab.journal import Journal
-from gitops_lab.sandbox import ARMS, TWO, Sandbox
+from gitops_lab.sandbox import TWO, Sandbox
 from gitops_lab.state import Setup
 
 
@@ -108,7 +108,7 @@ def run(
         for chapter in story.tell():
             progress(chapter.title)
             world.run(minutes=chapter.minutes)
-        policies = {name: ARMS[name].policy for name in world.arms}
+        policies = {name: arm.policy for name, arm in world.arms.items()}
         return Demo(policies, {"seed": seed}, world.journal, measure.measure(world.journal))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from gitops_lab.deployers.deployer import Deployer, GitAccess, Site
 from gitops_lab.deployers.policy import Policy
@@ -98,21 +99,41 @@ VARIANTS = {
 }
 """Arms with one dial set otherwise than a standard arm. `all` does not mean them."""
 
+FORM = re.compile(r"(?:([^=]+)=)?([^=@:]+)(?:@([^:]+))?(?::(.+))?")
+"""How people write an arm: `KIND`, or `NAME=KIND@BRANCH:FOLDER`, each part but KIND optional."""
+
+
+def parsed(text: str) -> ArmDescription:
+    """The arm that a text means, such as `pull`, `pull:envs/dev` or `prod=pull@release:envs/prod`.
+
+    Without a name, it is called after what it deploys.
+
+    Raises:
+        UsageError: there is no standard arm of this kind.
+    """
+    found = FORM.fullmatch(text)
+    name, kind, branch, path = found.groups() if found else ("", text, None, None)
+    known = {**ARMS, **VARIANTS}
+    if kind not in known:
+        near = get_close_matches(kind, known, 1)
+        hint = f"did you mean {near[0]}? Arms: " if near else "choose from "
+        raise UsageError(f"there is no arm {kind!r}", fix=f"{hint}{', '.join(known)}")
+    after = "-".join(part.replace("/", "-") for part in (branch, path) if part)
+    return replace(
+        known[kind],
+        name=name or (f"{kind}-{after}" if after else kind),
+        branch=branch or BRANCH,
+        path=path or ".",
+    )
+
 
 def described(arms: Sequence[str | ArmDescription]) -> list[ArmDescription]:
-    """The descriptions of standard arms, by name, and of your own.
+    """The descriptions of arms as people write them (see `parsed`), and of your own.
 
     Raises:
         UsageError: an arm that does not exist, or two that cannot be told apart.
     """
-    chosen = []
-    for arm in arms:
-        if isinstance(arm, str):
-            known = {**ARMS, **VARIANTS}
-            if arm not in known:
-                raise UsageError(f"there is no arm {arm!r}", fix=f"choose from {', '.join(known)}")
-            arm = known[arm]
-        chosen.append(arm)
+    chosen = [parsed(arm) if isinstance(arm, str) else arm for arm in arms]
     _check_names(chosen)
     own = {arm.name for arm in chosen if not arm.cluster}
     for arm in chosen:
