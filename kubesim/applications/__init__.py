@@ -42,7 +42,9 @@ class Applications:
         self.lines = Lines()
         """What they write to their logs."""
         self.turns = Turns()
-        self._kubelet, self._now = kubelet, now
+        self.now = now
+        """The time, in seconds since the Unix epoch."""
+        self._kubelet = kubelet
 
     def processes(self, namespace: str, pod: str) -> list[Process]:
         """What runs in a pod."""
@@ -68,7 +70,7 @@ class Applications:
             Unreachable: nobody listens there.
         """
         process = self._listening(place)
-        response, now = respond(process, request), self._now()
+        response, now = respond(process, request), self.now()
         self.lines.write(process.container_id, now, access(client, request, response, now))
         return response
 

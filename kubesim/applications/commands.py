@@ -1,14 +1,15 @@
 """The few commands that a simulated container can pretend to run, for `kubectl exec`.
 
-They say what a learner looks for inside a container: its environment, its configuration, and
+They show what a learner looks for inside a container: its environment, its configuration, and
 whether it reaches another application. Their words are those of busybox, and of curl.
 """
 
 from __future__ import annotations
 
-import shlex
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from kubesim.applications import Applications
@@ -19,8 +20,11 @@ from kubesim.applications.routing import (
     Unreachable,
     look_up,
 )
+from kubesim.applications.shell import NotSimple, Outcome, execute
 from kubesim.controllers.process import Process
 from kubesim.model import Object
+
+__all__ = ["COMMANDS", "Inside", "Outcome", "environment", "files", "reads_input", "run"]
 
 NOT_FOUND = 127
 """The exit code of a command that is not there, as of a shell."""
@@ -29,22 +33,6 @@ NAMESERVER = "10.96.0.10"
 """The address of the cluster's DNS."""
 
 _SHELLS = ("sh", "bash", "ash")
-_SHELL_WORDS = frozenset("|&;<>$`(){}*?\n")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended.
-
-    Args:
-        code: its exit code.
-        out: what it wrote to its output.
-        err: what it wrote about errors.
-    """
-
-    code: int = 0
-    out: bytes = b""
-    err: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -55,11 +43,13 @@ class Inside:
         applications: all applications of the cluster.
         pod: the pod.
         process: what runs in the container.
+        given: the input of the command.
     """
 
     applications: Applications
     pod: Object
     process: Process
+    given: bytes = b""
 
 
 def run(inside: Inside, command: Sequence[str]) -> Outcome:
@@ -73,31 +63,128 @@ def run(inside: Inside, command: Sequence[str]) -> Outcome:
     return COMMANDS[name](inside, arguments)
 
 
+def reads_input(command: Sequence[str]) -> bool:
+    """Whether a command goes on until its input ends."""
+    name = command[0].rpartition("/")[2]
+    if name in _SHELLS:
+        return "cat" in command[-1].split()
+    return name == "cat" and not [each for each in command[1:] if each != "-"]
+
+
 def _missing(inside: Inside, name: str) -> Outcome:
     why = (
         f'container "{inside.process.container}" is simulated: no process runs in it, and there is '
-        f"no {name!r}. What it can pretend to run: {', '.join(sorted(COMMANDS))}."
+        f"no {name!r}. What it can pretend to run: {', '.join(sorted((*COMMANDS, 'sh -c')))}."
     )
     return _failed(why, NOT_FOUND)
 
 
 def _shell(inside: Inside, name: str, arguments: Sequence[str]) -> Outcome:
-    """`sh -c` with one simple command; there is no shell to type into."""
-    if len(arguments) != 2 or arguments[0] not in ("-c", "-ec"):
+    """`sh -c` with a simple script; there is no shell to type into."""
+    if len(arguments) < 2 or arguments[0] not in ("-c", "-ec", "-xc", "-lc"):
         return _missing(inside, name)
-    if _SHELL_WORDS & set(arguments[1]):
-        return _failed(f"{name}: this container is simulated, and runs only simple commands", 2)
+
+    def one(command: Sequence[str], given: bytes) -> Outcome:
+        return run(replace(inside, given=given), command)
+
     try:
-        command = shlex.split(arguments[1])
-    except ValueError:
-        return _failed(f"{name}: syntax error: unterminated quoted string", 2)
-    return run(inside, command) if command else Outcome()
+        return execute(arguments[1], one, environment(inside), given=inside.given)
+    except NotSimple as why:
+        return _failed(f"{name}: {why}", 2)
+
+
+def _true(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    return Outcome()
+
+
+def _false(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    return Outcome(1)
 
 
 def _echo(inside: Inside, arguments: Sequence[str]) -> Outcome:
-    if arguments[:1] == ["-n"]:
-        return Outcome(out=" ".join(arguments[1:]).encode())
-    return _said(" ".join(arguments))
+    options = 0
+    while options < len(arguments) and re.fullmatch(r"-[neE]+", arguments[options]):
+        options += 1
+    letters, text = "".join(arguments[:options]), " ".join(arguments[options:])
+    text = _unescaped(text) if "e" in letters else text
+    return Outcome(out=text.encode()) if "n" in letters else _said(text)
+
+
+def _printf(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    """`printf FORMAT VALUE…` with %s, %d, %% and backslashes; the format repeats as it must."""
+    if not arguments:
+        return _failed("printf: usage: printf FORMAT [ARGUMENT...]")
+    form, values, out = _unescaped(arguments[0]), list(arguments[1:]), ""
+    while True:
+        before = len(values)
+
+        def put(found: re.Match[str]) -> str:
+            if found[0] == "%%":
+                return "%"
+            value = values.pop(0) if values else ("0" if found[1] == "d" else "")
+            return value
+
+        out += re.sub(r"%([sd%])", put, form)
+        if not values or len(values) == before:
+            return Outcome(out=out.encode())
+
+
+def _unescaped(text: str) -> str:
+    known = {"n": "\n", "t": "\t", "\\": "\\", "r": "\r", "a": "\a", "0": "\0"}
+    return re.sub(r"\\(.)", lambda found: known.get(found[1], found[0]), text)
+
+
+def _date(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    """The time in the cluster, in UTC."""
+    now = inside.applications.now()
+    at = datetime.fromtimestamp(now, UTC)
+    form = next((each[1:] for each in arguments if each.startswith("+")), "")
+    if form:
+        return _said(at.strftime(form.replace("%s", str(int(now)))))
+    if any(each in ("-Iseconds", "-Is", "--iso-8601=seconds") for each in arguments):
+        return _said(at.strftime("%Y-%m-%dT%H:%M:%S+00:00"))
+    return _said(at.strftime("%a %b %e %H:%M:%S UTC %Y"))
+
+
+def _sleep(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    seconds = 0.0
+    for each in arguments or [""]:
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", each)
+        if found is None:
+            return _failed(f"sleep: invalid number '{each}'")
+        seconds += float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    return Outcome(seconds=seconds)
+
+
+def _pwd(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    return _said(inside.process.spec.get("workingDir") or "/")
+
+
+def _whoami(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    user = _user(inside)
+    return _said("root") if user == 0 else _failed(f"whoami: unknown uid {user}")
+
+
+def _id(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    user = _user(inside)
+    if arguments[:1] in (["-u"], ["-g"]):
+        return _said(str(user if arguments[0] == "-u" else 0))
+    return _said(
+        "uid=0(root) gid=0(root) groups=0(root)" if not user else f"uid={user} gid=0(root)"
+    )
+
+
+def _user(inside: Inside) -> int:
+    """The user id that the container runs as."""
+    own = (inside.process.spec.get("securityContext") or {}).get("runAsUser")
+    pod = (inside.pod["spec"].get("securityContext") or {}).get("runAsUser")
+    return int(own if own is not None else pod or 0)
+
+
+def _uname(inside: Inside, arguments: Sequence[str]) -> Outcome:
+    if "-a" in arguments:
+        return _said(f"Linux {inside.process.pod} simulated x86_64 GNU/Linux")
+    return _said({"-r": "simulated", "-m": "x86_64"}.get("".join(arguments[:1]), "Linux"))
 
 
 def _env(inside: Inside, arguments: Sequence[str]) -> Outcome:
@@ -119,8 +206,10 @@ def _hostname(inside: Inside, arguments: Sequence[str]) -> Outcome:
 
 def _cat(inside: Inside, arguments: Sequence[str]) -> Outcome:
     known, out, err = files(inside), b"", b""
-    for path in arguments:
-        if path in known:
+    for path in arguments or ["-"]:
+        if path == "-":
+            out += inside.given
+        elif path in known:
             out += known[path].encode()
         elif _entries(known, path):
             err += b"cat: read error: Is a directory\n"
@@ -366,14 +455,23 @@ def _failed(text: str, code: int = 1) -> Outcome:
 COMMANDS: dict[str, Callable[[Inside, Sequence[str]], Outcome]] = {
     "cat": _cat,
     "curl": _curl,
+    "date": _date,
     "echo": _echo,
     "env": _env,
+    "false": _false,
     "hostname": _hostname,
+    "id": _id,
     "ls": _ls,
     "nslookup": _nslookup,
     "printenv": _printenv,
+    "printf": _printf,
+    "pwd": _pwd,
+    "sleep": _sleep,
     "tar": _tar,
+    "true": _true,
+    "uname": _uname,
     "wget": _wget,
+    "whoami": _whoami,
 }
 """What there is, by name."""
 

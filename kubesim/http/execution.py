@@ -15,17 +15,26 @@ from typing import Any, ClassVar
 
 from kubesim import refusals
 from kubesim.applications import Applications
-from kubesim.applications.commands import Inside, Outcome, run
+from kubesim.applications.commands import Inside, Outcome, reads_input, run
 from kubesim.controllers.process import Process
 from kubesim.errors import ApiError
 from kubesim.http import containers
 from kubesim.http.queries import Query
-from kubesim.http.spdy import Opened, ProtocolError, Spdy
+from kubesim.http.spdy import Ended, Opened, ProtocolError, Received, Spdy
 from kubesim.http.upgrade import Pipe, Session
 from kubesim.model import Object
 
 CHANNELS = {"stdin": 0, "stdout": 1, "stderr": 2, "error": 3, "resize": 4}
 """The channel of each stream."""
+
+CLOSES = 255
+"""What begins a message of the client that closes a channel (`v5.channel.k8s.io`)."""
+
+MOST_INPUT = 1024 * 1024
+"""How many bytes of input a command gets."""
+
+LONGEST = 3_600.0
+"""Seconds of real time that a command may take."""
 
 LINGER = 5.0
 """Seconds of real time that a client has to leave when all is said."""
@@ -76,12 +85,24 @@ class _Streams(Session):
         raise ApiError(500, "InternalError", why)
 
     @abstractmethod
-    def outcome(self) -> Outcome:
-        """What is written to the streams, and how that ends."""
+    def outcome(self, given: bytes) -> Outcome:
+        """What is written to the streams, and how that ends.
 
-    def _pieces(self) -> Iterator[tuple[str, bytes]]:
+        Args:
+            given: what came on the input.
+        """
+
+    reads_input = False
+    """Whether it goes on until its input ends."""
+
+    async def _pieces(self, given: bytes) -> list[tuple[str, bytes]]:
+        """What goes out, and on which stream, once the command has taken its time."""
+        outcome = self.outcome(given)
+        await asyncio.sleep(min(outcome.seconds, LONGEST))
+        return list(self._written(outcome))
+
+    def _written(self, outcome: Outcome) -> Iterator[tuple[str, bytes]]:
         """What goes out, and on which stream; the status comes last."""
-        outcome = self.outcome()
         written = [("stdout", outcome.out), ("stderr", outcome.err)]
         if self._has_terminal:  # it has one screen, and moves its cursor by itself
             both = (outcome.out + outcome.err).replace(b"\n", b"\r\n")
@@ -106,7 +127,8 @@ class _Streams(Session):
                             numbers[event.headers.get("streamtype", "")] = event.stream
                             spdy.accept(event.stream)
                     await pipe.send(spdy.take())
-            for stream, content in self._pieces():
+            given = await self._streamed(spdy, numbers.get("stdin"), pipe)
+            for stream, content in await self._pieces(given):
                 spdy.send(numbers[stream], content)
             for number in numbers.values():
                 spdy.end(number)
@@ -117,9 +139,40 @@ class _Streams(Session):
 
     async def on_channels(self, pipe: Pipe, protocol: str) -> None:
         """Write to the channels, and end."""
-        await pipe.send(bytes((CHANNELS["stdout"],)))  # tells the client that it is connected
-        for stream, content in self._pieces():
+        await pipe.send(bytes((CHANNELS["stdout"],)))  # with it the client knows it is connected
+        given = await self._channelled(pipe)
+        for stream, content in await self._pieces(given):
             await pipe.send(bytes((CHANNELS[stream],)) + content)
+
+    @property
+    def _waits_for_input(self) -> bool:
+        return self.reads_input and "stdin" in self._wanted
+
+    async def _streamed(self, spdy: Spdy, number: int | None, pipe: Pipe) -> bytes:
+        """The input that comes on a stream, until it ends."""
+        given, is_open = bytearray(), self._waits_for_input
+        while is_open and len(given) < MOST_INPUT:
+            data = await pipe.receive()
+            if not data or spdy.is_over:
+                break
+            for event in spdy.receive(data):
+                if isinstance(event, Received) and event.stream == number:
+                    given += event.data
+                elif isinstance(event, Ended) and event.stream == number:
+                    is_open = False
+            await pipe.send(spdy.take())
+        return bytes(given)
+
+    async def _channelled(self, pipe: Pipe) -> bytes:
+        """The input that comes on a channel, until the client closes that."""
+        given = bytearray()
+        while self._waits_for_input and len(given) < MOST_INPUT:
+            message = await pipe.receive()
+            if not message or message == bytes((CLOSES, CHANNELS["stdin"])):
+                break
+            if message[0] == CHANNELS["stdin"]:
+                given += message[1:]
+        return bytes(given)
 
 
 class Execution(_Streams):
@@ -131,15 +184,20 @@ class Execution(_Streams):
         if not self._command or not self._command[0]:
             raise refusals.bad_request("you must specify at least one command for the container")
 
-    def outcome(self) -> Outcome:
+    @property
+    def reads_input(self) -> bool:  # type: ignore[override]
+        """Whether the command goes on until its input ends."""
+        return reads_input(self._command)
+
+    def outcome(self, given: bytes) -> Outcome:
         """How the command ends."""
-        return run(Inside(self._applications, self._pod, self._process), self._command)
+        return run(Inside(self._applications, self._pod, self._process, given), self._command)
 
 
 class Attachment(_Streams):
     """A look at the streams of the container's process, of which there are none."""
 
-    def outcome(self) -> Outcome:
+    def outcome(self, given: bytes) -> Outcome:
         """A sentence."""
         container = self._process.container
         return Outcome(

@@ -80,13 +80,55 @@ def test_mounted_configuration_is_there_to_be_read(town: Town) -> None:
     assert err(town, "ls", "/a") == (1, "ls: /a: No such file or directory\n")
 
 
-def test_a_shell_runs_one_simple_command(town: Town) -> None:
-    assert out(town, "sh", "-c", "echo 'a  b' c") == "a  b c\n"
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        ("echo 'a  b' c", (0, "a  b c\n", "")),
+        ("", (0, "", "")),
+        ("echo a; echo b\necho c", (0, "a\nb\nc\n", "")),
+        ("true && echo yes || echo no", (0, "yes\n", "")),
+        ("false && echo yes || echo no", (0, "no\n", "")),
+        ("echo oops >&2; exit 3", (3, "", "oops\n")),
+        ("exit 7; echo never", (7, "", "")),
+        ("false; echo $?", (0, "1\n", "")),
+        ("cat /nowhere 2>/dev/null || echo gone", (0, "gone\n", "")),
+        ("cat /nowhere 2>&1", (1, "cat: can't open '/nowhere': No such file or directory\n", "")),
+        ("echo a | cat", (0, "a\n", "")),
+        ("NAME=x; echo \"$NAME-${NAME}\" '$NAME'", (0, "x-x $NAME\n", "")),
+        ("printf '%s=%d\\n' a 1 b 2", (0, "a=1\nb=2\n", "")),
+        ("echo -n a; echo -e 'b\\tc'", (0, "ab\tc\n", "")),
+    ],
+)
+def test_a_shell_runs_a_simple_script(
+    script: str, wanted: tuple[int, str, str], town: Town
+) -> None:
+    found = ran(town, "sh", "-c", script)
+    assert (found.code, found.out.decode(), found.err.decode()) == wanted
+
+
+def test_a_shell_says_what_it_does_not_know(town: Town) -> None:
     assert out(town, "/bin/bash", "-c", "") == ""
-    assert err(town, "sh", "-c", "echo a | cat")[0] == 2
-    assert err(town, "sh", "-c", "echo 'a")[0] == 2
+    assert err(town, "sh", "-c", "echo 'a") == (2, "sh: syntax error: unterminated quoted string\n")
+    code, why = err(town, "sh", "-c", "echo a > file")
+    assert code == 2 and "and not '>'" in why
+    code, why = err(town, "sh", "-c", "$(reboot)")
+    assert code == 2
     code, why = err(town, "sh")
-    assert code == NOT_FOUND and "is simulated: no process runs in it" in why
+    assert code == NOT_FOUND and "sh -c" in why
+
+
+def test_the_clock_of_a_container_is_that_of_its_cluster(town: Town) -> None:
+    assert out(town, "date").endswith(" UTC 2026\n")
+    assert out(town, "date", "+%Y-%m-%d") == "2026-01-05\n"
+    assert int(out(town, "date", "+%s")) == int(town.now)
+
+
+def test_small_things_that_people_try(town: Town) -> None:
+    assert out(town, "whoami") == "root\n" and out(town, "id", "-u") == "0\n"
+    assert out(town, "pwd") == "/\n"
+    assert ran(town, "false").code == 1 and ran(town, "true").code == 0
+    assert ran(town, "sleep", "1m").seconds == 60
+    assert err(town, "sleep", "long") == (1, "sleep: invalid number 'long'\n")
 
 
 def test_what_is_not_there_says_what_is(town: Town) -> None:
