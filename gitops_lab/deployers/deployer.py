@@ -107,6 +107,7 @@ class Needs:
         workload: applied as well where deployers run in pods: the Deployments of its controllers.
         controllers: the names of these Deployments.
         home: the namespace that it lives in and keeps its memory in; empty if it lives outside.
+        served: what is applied in the clusters of other arms that it serves; `objects` if None.
         watches: group and kind of the objects that `changed` shall be called for; `EVERYTHING` for
             all objects.
     """
@@ -115,6 +116,7 @@ class Needs:
     workload: tuple[Object, ...] = ()
     controllers: tuple[str, ...] = ()
     home: str = ""
+    served: tuple[Object, ...] | None = None
     watches: frozenset[tuple[str, str]] = frozenset()
 
     def hears_of(self, key: ObjectKey) -> bool:

@@ -7,14 +7,16 @@ from gitops_lab.experiments import (
     deletion,
     extra_fields,
     fighting_controllers,
+    front_ends,
     ordering,
     partial_failure,
 )
 from gitops_lab.experiments.experiment import Experiment
 
+MODULES = (ordering, partial_failure, fighting_controllers, deletion, extra_fields, front_ends)
+
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (ordering, partial_failure, fighting_controllers, deletion, extra_fields)
+    module.EXPERIMENT.name: module.EXPERIMENT for module in MODULES
 }
 
 

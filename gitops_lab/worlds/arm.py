@@ -320,7 +320,8 @@ class Arm:
         for name in self.description.serves:
             cluster = self.world.clusters[name]
             administrator = cluster.connect(LEARNER)
-            for obj in self._needs(cluster).objects:
+            needs = self._needs(cluster)
+            for obj in needs.objects if needs.served is None else needs.served:
                 administrator.apply(obj, manager="installer")
             found[name] = cluster.deployer_connection(holder, self.world.folder_of(self, name))
         return found

@@ -118,3 +118,16 @@ def test_a_wrong_use_is_one_clear_message(
     assert capsys.readouterr().err.count("gitops-lab: ") == 1
     with pytest.raises(UsageError):
         find("no-such")
+
+
+def test_flux_and_argo_cd_part_in_six_rows() -> None:
+    result = run(find("front-ends"))
+    flux, argocd = result.findings["flux"], result.findings["argocd"]
+    assert isinstance(flux["edit undone, s"], float | int) and flux["edit undone, s"] > 60
+    assert isinstance(argocd["edit undone, s"], float | int) and argocd["edit undone, s"] <= 10
+    assert flux["label gone, s"] is not None and argocd["label gone, s"] is None
+    assert flux["applied once it can be, s"] is not None
+    assert argocd["applied once it can be, s"] is None, "one attempt per revision"
+    for measure in ("empty folder deletes all", "its unit's end deletes all"):
+        assert (flux[measure], argocd[measure]) == (True, False)
+    assert "The extra label was removed by flux." in result.verdict

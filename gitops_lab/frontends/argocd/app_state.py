@@ -139,12 +139,15 @@ def compare_state(
     """
     own = list(sources(app["spec"])) if found is None else list(found)
     wanted = [target_revision(s) for s in own] if revisions is None else list(revisions)
-    cache = destinations.cache(destinations.find(app["spec"]["destination"]))
+    target = destinations.find(app["spec"]["destination"])
     loaded = load(
         repo, app, own, wanted,
         fresh_revision=fresh_revision, fresh_manifests=fresh_manifests,
     )  # fmt: skip
     try:
+        cache = destinations.cache(target)
+        if not cache.is_told:
+            cache.list_again()
         return State(compare(app, instance(app), project, loaded.objects, cache), loaded)
     except (ApiError, ClusterUnreachable) as error:
         text = loaded.error or f"Failed to load live state: {_why(error)}"

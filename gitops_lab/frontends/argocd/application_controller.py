@@ -391,6 +391,17 @@ class ApplicationController:
         """The next comparison without any cause: when the period and some jitter are over."""
         jitter = self.random.uniform(0, self.settings.jitter)
         self._refreshes.add(name, now + self.settings.resync + jitter)
+        if self._is_remote(name):
+            self._levels[name] = max(RECENT, self._levels.get(name, TREE))
+            self._refreshes.add(name, now + self.settings.remote)
+
+    def _is_remote(self, name: str) -> bool:
+        """Whether the destination is another cluster: these are looked at again and again."""
+        destination = self.apps[name]["spec"]["destination"]
+        try:
+            return self.destinations.find(destination).server != IN_CLUSTER
+        except DestinationError:
+            return False
 
     def _patch(self, name: str, patch: Mapping[str, Any], now: float) -> None:
         namespace, _, own = name.partition("/")

@@ -22,10 +22,11 @@ class ClusterCache:
 
     Args:
         cluster: reached with the controller's credentials.
+        is_told: whether it hears of changes; if not, it is read anew before each comparison.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, *, is_told: bool = True) -> None:
+        self.cluster, self.is_told = cluster, is_told
         self._objects: dict[Kind, dict[ObjectKey, Object]] = {}
         self._owned: defaultdict[str, set[ObjectKey]] = defaultdict(set)
         self._changed: set[ObjectKey] = set()

@@ -8,14 +8,16 @@ from typing import Any
 from gitops_lab.deployers.deployer import EVERYTHING, Context, Deployer, Needs, Site
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.engine import hooks
-from gitops_lab.errors import RenderError
+from gitops_lab.errors import ClusterUnreachable, RenderError
 from gitops_lab.frontends.argocd import install, tracking
 from gitops_lab.frontends.argocd.app import seconds
 from gitops_lab.frontends.argocd.application_controller import FORCE
 from gitops_lab.frontends.argocd.control_plane import ControlPlane
+from gitops_lab.frontends.argocd.destinations import Registered
 from gitops_lab.frontends.argocd.install import APPLICATION
 from gitops_lab.frontends.argocd.manifests import GenerationError, generate
 from gitops_lab.frontends.argocd.names import (
+    API_SERVER,
     CONTROLLER,
     FIELD_MANAGER,
     GROUP,
@@ -43,6 +45,7 @@ class ArgoCD(Deployer):
             workload=install.workload(),
             controllers=install.PROGRAMS,
             home=NAMESPACE,
+            served=install.served(site),
             watches=EVERYTHING,
         )
 
@@ -50,6 +53,7 @@ class ArgoCD(Deployer):
         super().__init__(context)
         self._now = 0.0
         self._pods: dict[str, str] = {}
+        self._registered = False
         interval = self.policy.interval or 120.0
         self.control_plane = ControlPlane(
             self.cluster,
@@ -57,19 +61,38 @@ class ArgoCD(Deployer):
             now=lambda: self._now,
             random=context.random,
             settings=Settings().faster(120.0 / interval),
-            connect=lambda cluster: context.clusters[cluster.name],
+            connect=self._connected,
             listener=self._heard,
         )
+
+    def _connected(self, cluster: Registered) -> Cluster:
+        if cluster.name not in self.context.clusters:
+            raise ClusterUnreachable(
+                f"nothing answers at {cluster.server}", where=cluster.name,
+                fix="register a cluster of this world",
+            )  # fmt: skip
+        return self.context.clusters[cluster.name]
 
     def step(self, now: float) -> float | None:
         """Let each of its programs do what is due."""
         self._now = now
         self._look_for_pods()
+        self._register_clusters()
         return self.control_plane.step(now)
 
     def hurry(self, now: float) -> None:
         """A person wants it to go on: compare the arm's Application with Git now."""
         self.control_plane.controller.request(f"{NAMESPACE}/{APPLICATION}", FORCE, now)
+
+    def _register_clusters(self) -> None:
+        """Make the clusters of the arms that it serves known, each by a Secret."""
+        if self._registered:
+            return
+        self._registered = True
+        for name in self.context.clusters:
+            secret = install.registration(name, f"https://{name}.clusters.gitops-lab.example")
+            if self.cluster.get(ObjectKey.of(secret)) is None:
+                self.cluster.create(secret, manager=API_SERVER)
 
     def _look_for_pods(self) -> None:
         """A program without a pod does nothing; one in a new pod has forgotten what it knew."""

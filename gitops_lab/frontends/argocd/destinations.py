@@ -129,8 +129,10 @@ class Destinations:
         known = self._caches.get(cluster.server)
         if known is not None and known[0] == cluster.config:
             return known[1]
-        connection = self.own if cluster.server == IN_CLUSTER else self._connect(cluster)
-        self._caches[cluster.server] = (cluster.config, ClusterCache(connection))
+        is_own = cluster.server == IN_CLUSTER
+        connection = self.own if is_own else self._connect(cluster)
+        cache = ClusterCache(connection, is_told=is_own)
+        self._caches[cluster.server] = (cluster.config, cache)
         return self._caches[cluster.server][1]
 
     def forget(self) -> None:

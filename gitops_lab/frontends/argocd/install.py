@@ -109,6 +109,32 @@ def application(site: Site) -> Object:
     )
 
 
+def served(site: Site) -> tuple[Object, ...]:
+    """What `argocd cluster add` leaves in a cluster: an account that may do everything there."""
+    return (
+        named("v1", "Namespace", NAMESPACE),
+        named("v1", "ServiceAccount", CONTROLLER, NAMESPACE),
+        cluster_admin(site.user, name=CONTROLLER),
+    )
+
+
+def registration(name: str, server: str) -> Object:
+    """The Secret by which Argo CD knows a cluster: whoever reads it can reach that cluster.
+
+    Args:
+        name: of the cluster.
+        server: its address.
+    """
+    secret = named(
+        "v1", "Secret", f"cluster-{name}", NAMESPACE, type="Opaque",
+        stringData={
+            "name": name, "server": server, "config": '{"tlsClientConfig": {"insecure": false}}',
+        },
+    )  # fmt: skip
+    secret["metadata"]["labels"] = {SECRET_TYPE: "cluster", "gitops-lab/arm": name}
+    return secret
+
+
 def workload() -> tuple[Object, ...]:
     """The Deployments of the programs."""
     return tuple(_deployment(name) for name in PROGRAMS)

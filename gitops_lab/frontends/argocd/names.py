@@ -55,6 +55,7 @@ class Settings:
         heal_timeout: wait before the second self-heal in a row.
         heal_factor: each later wait is so many times as long.
         heal_cap: and no longer than this.
+        remote: pause between two looks at a cluster other than Argo CD's own (which it watches).
         batch: changes of live objects within this time count as one.
         requeue: how often an ApplicationSet looks at Git.
         policy: the ApplicationSet controller's `--policy`; empty leaves it to each set.
@@ -69,6 +70,7 @@ class Settings:
     heal_timeout: float = 2.0
     heal_factor: float = 3.0
     heal_cap: float = 300.0
+    remote: float = 5.0
     batch: float = 0.1
     requeue: float = 180.0
     policy: str = ""
