@@ -58,7 +58,7 @@ labs: $(VENV)/run.stamp ## Try every lab: starts, solutions, alternatives, ways 
 
 notebooks: $(VENV)/notebooks.stamp ## Open the notebooks in JupyterLab
 	$(say) "Opening JupyterLab"
-	@$(BIN)/python -m jupyterlab notebooks
+	@$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 notebooks-check: $(VENV)/notebooks.stamp ## Run each notebook twice and compare what it shows
 	$(say) "Running the notebooks"

@@ -54,6 +54,12 @@ def home() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".local/state") / "gitops-lab"
 
 
+def sandboxes() -> list[str]:
+    """The names of all sandboxes that keep state, running or not."""
+    folders = home().glob("*/settings.json") if home().is_dir() else ()
+    return sorted(path.parent.name for path in folders)
+
+
 @dataclass(frozen=True)
 class Setup:
     """What a sandbox is made of.

@@ -59,7 +59,7 @@ def test_a_wrong_use_is_one_clear_message(
     assert err.splitlines()[-1].startswith("gitops-lab: ")
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["demo", "--seed", "x"]])
+@pytest.mark.parametrize("arguments", [["nonsense"], ["demo", "--seed", "x"]])
 def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(arguments)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitops_lab.cli import main
 from gitops_lab.cli.logs import entries, laid_out
 from gitops_lab.journal import Entry
 from gitops_lab.state import StateFolder
@@ -60,3 +61,54 @@ def test_a_damaged_line_is_told_and_hides_no_other(tmp_path: Path) -> None:
     *damaged, whole = entries(folder, follow=False)
     assert len(damaged) == 3 and whole == ENTRY
     assert all("is damaged" in laid_out(each, 4, 80) for each in damaged)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
+    """The journal of a sandbox that has ended: two arms, an entry a minute."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = StateFolder("default")
+    folder.make()
+    folder.keep({"setup": {"arms": ["push", "pull"]}})
+    actors = ("forge", "push", "pull", "push")
+    entries = [Entry(60.0 * n, actor, "event", str(n)) for n, actor in enumerate(actors)]
+    folder.journal.write_text("".join(entry.to_json() + "\n" for entry in entries))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "subjects"),
+    [
+        ([], ["0", "1", "2", "3"]),
+        (["--arm", "push"], ["1", "3"]),
+        (["--arm", "forge"], ["0"]),
+        (["--since", "1m"], ["2", "3"]),
+        (["--tail", "1"], ["3"]),
+        (["--tail", "0"], []),
+        (["--arm", "push", "--since", "90s", "--tail", "5"], ["3"]),
+    ],
+)
+def test_logs_shows_what_was_asked_for(
+    kept: StateFolder,
+    options: list[str],
+    subjects: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["logs", *options]) == 0
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == subjects
+
+
+@pytest.mark.parametrize("options", [["--arm", "pul"], ["--since", "soon"]])
+def test_logs_of_what_does_not_exist_are_refused(
+    kept: StateFolder, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["logs", *options]) == 2
+    assert options[1] in capsys.readouterr().err
+
+
+def test_a_commits_subject_cannot_move_the_cursor(
+    kept: StateFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.journal.write_text(Entry(0.0, "forge", "pushed", "\x1b[2J").to_json() + "\n")
+    assert main(["logs"]) == 0
+    assert r"\x1b[2J" in capsys.readouterr().out

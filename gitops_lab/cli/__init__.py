@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from gitops_lab import __version__
-from gitops_lab.cli import agent, argocd, experiment, flux, lab, live, pipeline, pr, render, secrets
+from gitops_lab.cli import (
+    agent,
+    argocd,
+    clone,
+    experiment,
+    flux,
+    lab,
+    live,
+    logs,
+    pipeline,
+    pr,
+    render,
+    secrets,
+)
+from gitops_lab.cli.escape import escaped
+from gitops_lab.cli.printing import runnable
 from gitops_lab.errors import LabError, UsageError, of_machine
 from gitops_lab.state import Setup
 
@@ -27,30 +45,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except LabError as error:
-        print(f"gitops-lab: {error}", file=sys.stderr)
+        _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt as interruption:
-        print(
-            f"gitops-lab: interrupted; {str(interruption) or 'nothing is left behind'}",
-            file=sys.stderr,
-        )
+        _complain(f"interrupted; {str(interruption) or 'nothing is left behind'}")
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone: nobody wants the rest
         return 0
     except (OSError, ModuleNotFoundError) as error:
-        print(f"gitops-lab: {of_machine(error)}", file=sys.stderr)
+        _complain(str(of_machine(error)))
         return 1
+
+
+def _complain(text: str) -> None:
+    print(f"gitops-lab: {escaped(runnable(text))}", file=sys.stderr)
+
+
+FIRST = """
+Begin with one of these:
+
+  one story, told to two clusters: a table and a picture
+      gitops-lab demo
+  the first lab: your own git and kubectl, eight minutes
+      gitops-lab lab start first-commit
+  two live clusters and a repository, in the background
+      gitops-lab up
+  what this machine lacks, and what to do about it
+      gitops-lab doctor
+
+gitops-lab -h lists all commands."""
+
+
+def run_first(_: argparse.Namespace) -> int:
+    """`gitops-lab` alone."""
+    print("gitops-lab: learn, teach and demonstrate GitOps.")
+    print(runnable(FIRST))
+    return 0
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that proposes the word that was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and exit with 2."""
+        found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if found:
+            choices = re.findall(r"[\w+.-]+", found[2])
+            near = difflib.get_close_matches(found[1], choices, n=1)
+            proposal = f". Do you mean `{self.prog} {near[0]}`?" if near else ""
+            message = f"there is no {found[1]!r} here{proposal}"
+            message += "" if near else f". Choose from {', '.join(choices)}"
+            self.exit(2, f"gitops-lab: {runnable(message)}\n")
+        self.print_usage(sys.stderr)
+        self.exit(2, f"gitops-lab: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """What the command line understands. Commands import what they need when they run."""
-    root = argparse.ArgumentParser(
+    root = Parser(
         prog="gitops-lab",
         description="Learn, teach and demonstrate GitOps: push and pull deployers, side by side.",
     )
     root.add_argument("--version", action="version", version=f"gitops-lab {__version__}")
-    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = root.add_subparsers(title="commands", metavar="COMMAND")
+    root.set_defaults(run=run_first)
 
     demo = commands.add_parser(
         "demo",
@@ -87,6 +146,8 @@ def parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=run_demo)
     lab.add(commands)
     live.add(commands)
+    clone.add(commands)
+    logs.add(commands)
     experiment.add(commands)
     render.add(commands)
     pr.add(commands)

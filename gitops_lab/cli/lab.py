@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitops_lab.cli.clone import AUTHORITIES
 from gitops_lab.cli.escape import escaped
-from gitops_lab.cli.live import AUTHORITIES
+from gitops_lab.cli.printing import missing_from_path
 from gitops_lab.errors import LabError, UsageError
 
 if TYPE_CHECKING:
@@ -534,6 +535,8 @@ def _show_way(sandbox: str, clone: Path) -> None:
     where = os.path.relpath(clone)
     name = "" if sandbox == "default" else f" --name {sandbox}"
     print("Type this in your terminal first:")
+    if (folder := missing_from_path()) is not None:
+        print(f'    export PATH="{folder}:$PATH"')
     if where != ".":
         print(f"    cd {where}")
     print(f"    export KUBECONFIG=$(gitops-lab kubeconfig{name})")

@@ -7,14 +7,12 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
+from gitops_lab.cli.escape import escaped
+from gitops_lab.cli.printing import runnable
 from gitops_lab.errors import LabError, UsageError
 from gitops_lab.state import command as typed
-
-AUTHORITIES = "GIT_SSL_CAINFO"
-"""The variable that names the only certificates for Git to trust, whatever is configured."""
 
 
 def add(commands: Any) -> None:
@@ -78,6 +76,7 @@ def add(commands: Any) -> None:
     down.add_argument(
         "--yes", action="store_true", help="do not ask before objects of a shared cluster go"
     )
+    down.add_argument("--all", action="store_true", help="every sandbox that you have")
     command(
         "reset",
         run_reset,
@@ -102,23 +101,6 @@ def add(commands: Any) -> None:
     kubectl.set_defaults(run=run_kubectl)
     url = command("git-url", run_git_url, "print the repository's address")
     url.add_argument("--folder", action="store_true", help="by the file system, not by HTTPS")
-    clone = command(
-        "clone",
-        run_clone,
-        "git clone the sandbox's repository, so that git fetch and git push work in it",
-        "The clone knows the sandbox's certificate and your token. Your own git configuration "
-        "stays as it is.",
-    )
-    clone.add_argument("folder", nargs="?", default="app", help="(default: app)")
-    clone.add_argument(
-        "--as",
-        dest="account",
-        default="learner",
-        metavar="ACCOUNT",
-        help="whose token it gets (default: learner; `gitops-lab pr accounts` lists all)",
-    )
-    logs = command("logs", run_logs, "print what happened, by whom and why")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     pause = command("pause", run_pause, "have deployers do nothing until they are resumed")
     pause.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
     resume = command("resume", run_resume, "have paused deployers go on")
@@ -210,13 +192,16 @@ def run_status(options: argparse.Namespace) -> int:
     """`gitops-lab status`."""
     from gitops_lab.cli.status import lines, watch
 
-    if options.watch:
-        try:
+    try:
+        if options.watch:
             watch(_folder(options))
-        except KeyboardInterrupt:  # how people stop watching
-            return 130
-        return 0
-    status = _folder(options).ask("status")
+            return 0
+        status = _folder(options).ask("status")
+    except KeyboardInterrupt:  # how people stop watching
+        return 130
+    except LabError:
+        _name_others(options.name)
+        raise
     if options.json:
         print(json.dumps(status, indent=2, ensure_ascii=False))
     else:
@@ -229,15 +214,31 @@ def run_status(options: argparse.Namespace) -> int:
 def run_down(options: argparse.Namespace) -> int:
     """`gitops-lab down`."""
     from gitops_lab.service.lifecycle import holdings, stop
+    from gitops_lab.state import sandboxes
 
-    folder = _folder(options)
-    if found := holdings(folder):
-        print("This removes:", *found, sep="\n  ")
-        if not options.yes and not _agreed():
-            raise LabError("nothing was removed", fix="answer `yes`, or say --yes")
-    there = stop(folder, progress=_tell)
-    print(f"The sandbox {options.name!r} is {'gone' if there else 'not there'}.")
+    names = sandboxes() if options.all else [options.name]
+    for name in names:
+        folder = _named(name)
+        if found := holdings(folder):
+            print("This removes:", *map(str, found), sep="\n  ")
+            if not options.yes and not _agreed():
+                raise LabError("nothing was removed", fix="answer `yes`, or say --yes")
+        there = stop(folder, progress=_tell)
+        print(f"The sandbox {name!r} is {'gone' if there else 'not there'}.")
+    if not names:
+        print("There is no sandbox.")
+    elif not options.all:
+        _name_others(options.name)
     return 0
+
+
+def _name_others(name: str) -> None:
+    """Say which other sandboxes there are."""
+    from gitops_lab.state import sandboxes
+
+    others = [other for other in sandboxes() if other != name]
+    if others:
+        print(f"Other sandboxes: {', '.join(others)} (--name NAME)", file=sys.stderr)
 
 
 def run_reset(options: argparse.Namespace) -> int:
@@ -283,71 +284,26 @@ def run_kubectl(options: argparse.Namespace) -> int:
         "KUBECONFIG": str(folder.kubeconfig),
         "KUBECACHEDIR": str(folder.path / "kubectl"),  # else it keeps caches with the user's own
     }
+    _say_if_cut_off(folder, arguments)
     sys.stdout.flush()
     os.execve(program, ["kubectl", *arguments], environment)
+
+
+def _say_if_cut_off(folder: Any, arguments: list[str]) -> None:
+    """Say how to reach a cluster again that `disconnect` cut off: kubectl only sees a time-out."""
+    arms = folder.ask("status")["arms"]
+    context = arms[0]["name"]
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word.startswith("--context"):
+            context = word.partition("=")[2] or following
+    if any(arm["name"] == context and not arm["reachable"] for arm in arms):
+        reconnect = f"gitops-lab reconnect {context}"
+        print(runnable(f"Note: {context} is cut off; `{reconnect}` ends that"), file=sys.stderr)
 
 
 def run_git_url(options: argparse.Namespace) -> int:
     """`gitops-lab git-url`."""
     print(_folder(options).description()["git_folder" if options.folder else "git"])
-    return 0
-
-
-def run_clone(options: argparse.Namespace) -> int:
-    """`gitops-lab clone`: becomes git, so that signals and exit codes are its own."""
-    from gitops_lab.forge.people import PEOPLE
-
-    found = _folder(options).description()
-    url, configuration = found["git"], Path(found["git_configuration"])
-    settings = [
-        # `git log origin/pull/1`, and `git log refs/forge/records`: what was decided, by whom.
-        "remote.origin.fetch=+refs/pull/*/head:refs/remotes/origin/pull/*",
-        # A pattern, for a name of a ref that does not exist yet would make git refuse.
-        "remote.origin.fetch=+refs/forge/records*:refs/forge/records*",
-    ]
-    if options.account != "learner":
-        if options.account not in PEOPLE:
-            raise UsageError(
-                f"there is no account {options.account!r}", fix=f"accounts: {', '.join(PEOPLE)}"
-            )
-        name, _, address = PEOPLE[options.account].author.partition(" <")
-        configuration = configuration.parent / "people" / options.account / "gitconfig"
-        url = url.replace("//learner@", f"//{options.account}@")
-        settings += [f"user.name={name}", f"user.email={address[:-1]}"]
-    settings = [f"include.path={configuration}", *settings]
-    given = [word for setting in settings for word in ("--config", setting)]
-    command = ["git", "clone", *given, "--", url, options.folder]
-    program = shutil.which("git")
-    if program is None:
-        raise LabError("git is not installed on this machine", fix="install git 2.32 or later")
-    environment = {name: text for name, text in os.environ.items() if name != AUTHORITIES}
-    if len(environment) < len(os.environ):
-        print(
-            f"Note: {AUTHORITIES} is set in your shell, and git heeds it more than what the clone "
-            f"knows. Unset it before you fetch or push.",
-            file=sys.stderr,
-        )
-    sys.stdout.flush()
-    os.execve(program, command, environment)
-
-
-def run_logs(options: argparse.Namespace) -> int:
-    """`gitops-lab logs`."""
-    from gitops_lab.cli.logs import entries, laid_out
-
-    folder = _folder(options)
-    if not options.follow and folder.journal.exists():
-        is_alive = False  # what there is, is all we want; a crashed sandbox tells, too
-    else:
-        folder.description()
-        is_alive = True
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    actors = (*(folder.settings().get("setup") or {}).get("arms", ()), "forge")
-    try:
-        for entry in entries(folder, follow=is_alive):
-            print(laid_out(entry, max(map(len, actors)), width), flush=options.follow)
-    except KeyboardInterrupt:  # how people stop following
-        return 130
     return 0
 
 
@@ -406,11 +362,14 @@ def _show(description: dict[str, Any]) -> None:
 def _guide(sandbox: str) -> None:
     """What to do with a sandbox: to deploy, to look, to end it."""
     name = "" if sandbox == "default" else f" --name {sandbox}"
-    folder = "app" if sandbox == "default" else sandbox
-    print(f"""
-To deploy  gitops-lab clone{name} {folder}; add manifests, commit, git push origin HEAD:main
-To look    gitops-lab status{name}; gitops-lab logs{name} -f; gitops-lab kubectl{name} get pods
-To end it  gitops-lab down{name}""")
+    folder = "shop" if sandbox == "default" else f"{sandbox}-shop"
+    steps = f"""
+To deploy  gitops-lab clone{name} {folder} --with-sample
+To look    gitops-lab status{name}
+           gitops-lab logs{name} -f
+           gitops-lab kubectl{name} get pods -A
+To end it  gitops-lab down{name}"""
+    print(runnable(steps))
 
 
 def wanted(options: argparse.Namespace, **others: Any) -> dict[str, Any]:
@@ -446,11 +405,15 @@ def _tell(line: str) -> None:
 
 
 def _agreed() -> bool:
-    """Whether somebody says yes; nobody at a terminal says no."""
-    return sys.stdin.isatty() and input("Remove them? (yes/no) ").strip().lower() == "yes"
+    """Whether the person at the terminal says yes; without a terminal the answer is no."""
+    return sys.stdin.isatty() and input("Remove them? (yes/no) ").strip().lower() in ("yes", "y")
 
 
 def _folder(options: argparse.Namespace) -> Any:
+    return _named(options.name)
+
+
+def _named(name: str) -> Any:
     from gitops_lab.state import StateFolder
 
-    return StateFolder(options.name)
+    return StateFolder(name)

@@ -1,11 +1,20 @@
-"""How `gitops-lab logs` shows the journal: entries in columns, folded if need be."""
+"""`gitops-lab logs`: the journal, entries in columns, folded if need be."""
 
 from __future__ import annotations
 
+import argparse
+import re
+import shutil
+import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
 
+from gitops_lab.cli.escape import escaped
+from gitops_lab.errors import UsageError
 from gitops_lab.journal import Entry
 from gitops_lab.state import StateFolder
 
@@ -14,6 +23,94 @@ LOOK = 0.2
 
 NARROWEST = 40
 """The least width that is worth folding for, in columns."""
+
+
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def add(commands: Any) -> None:
+    """Add this command to the command line.
+
+    Args:
+        commands: what `argparse` calls the sub-parsers.
+    """
+    logs = commands.add_parser(
+        "logs",
+        help="print what happened, by whom and why",
+        description="Print the journal of a sandbox. Example: gitops-lab logs --arm pull "
+        "--since 5m",
+    )
+    logs.add_argument("--name", default="default", help="which sandbox (default: default)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    logs.add_argument("--arm", metavar="ARM", help="only what this arm did, or `forge`")
+    logs.add_argument(
+        "--since", metavar="TIME", help="only what is younger: 30s, 5m, 2h of the sandbox's time"
+    )
+    logs.add_argument("--tail", type=int, metavar="N", help="only the last N entries so far")
+    logs.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`gitops-lab logs`."""
+    folder = StateFolder(options.name)
+    if not options.follow and folder.journal.exists():
+        is_alive = False  # what there is, is all we want; a crashed sandbox has a journal, too
+    else:
+        folder.description()
+        is_alive = True
+    arms = tuple((folder.settings().get("setup") or {}).get("arms", ()))
+    if options.arm and options.arm not in (*arms, "forge"):
+        raise UsageError(
+            f"there is no arm {options.arm!r}", fix=f"choose from {', '.join((*arms, 'forge'))}"
+        )
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    widest = max(map(len, (*arms, "forge")))
+    try:
+        for entry in chosen(folder, options, follow=is_alive):
+            print(escaped(laid_out(entry, widest, width)), flush=options.follow)
+    except KeyboardInterrupt:  # how people stop following
+        return 130
+    return 0
+
+
+def chosen(
+    folder: StateFolder, options: argparse.Namespace, *, follow: bool
+) -> Iterator[Entry | str]:
+    """The entries that the options ask for.
+
+    Raises:
+        UsageError: a time that is none.
+    """
+    so_far = [*entries(folder, follow=False)] if options.tail or options.since else []
+    newest = max((entry.at for entry in so_far if isinstance(entry, Entry)), default=0.0)
+    since = newest - seconds(options.since) if options.since else float("-inf")
+
+    def wanted(found: Iterable[Entry | str]) -> Iterator[Entry | str]:
+        for entry in found:
+            if isinstance(entry, str) or (entry.at >= since and options.arm in (None, entry.actor)):
+                yield entry
+
+    if options.tail is None:
+        return wanted(entries(folder, follow=follow))
+    last = deque(wanted(so_far), maxlen=max(options.tail, 0))
+    if not follow:
+        return iter(last)
+    later = entries(folder, follow=True)
+    for _ in so_far:
+        next(later)
+    return chain(last, wanted(later))
+
+
+def seconds(text: str) -> float:
+    """A span of time such as `30s`, `5m` or `2h`, in seconds.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if found is None:
+        raise UsageError(f"{text!r} is no span of time", fix="write 30s, 5m or 2h")
+    return float(found[1]) * SECONDS[found[2]]
 
 
 def entries(folder: StateFolder, *, follow: bool) -> Iterator[Entry | str]:

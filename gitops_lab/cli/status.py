@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gitops_lab.cli.escape import escaped
 from gitops_lab.state import StateFolder
 
 CLEAR = "\x1b[H\x1b[J"
@@ -19,19 +20,14 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
         status: what its process answers.
     """
     for arm in status["arms"]:
-        yield printable(arm["line"])
+        yield escaped(arm["line"])
         if arm["commit"]:
-            yield f"    commit   {printable(arm['commit'])}"
+            yield f"    commit   {escaped(arm['commit'])}"
         wait = "" if arm["next_look"] is None else max(arm["next_look"] - status["now"], 0.0)
         countdown = f" (in {wait:.0f} s)" if wait != "" and "looks at Git" in arm["doing"] else ""
-        yield f"    now      {printable(arm['doing'])}{countdown}"
+        yield f"    now      {escaped(arm['doing'])}{countdown}"
         if arm.get("orphans"):
-            yield f"    orphans  {printable(', '.join(arm['orphans']))}"
-
-
-def printable(text: str) -> str:
-    """A text from a repository or a cluster, without what a terminal would obey."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+            yield f"    orphans  {escaped(', '.join(arm['orphans']))}"
 
 
 def watch(folder: StateFolder) -> None:
