@@ -9,7 +9,6 @@ import shutil
 import sys
 from typing import Any
 
-from gitops_lab.cli.escape import escaped
 from gitops_lab.cli.printing import runnable
 from gitops_lab.errors import LabError, UsageError
 from gitops_lab.state import command as typed
