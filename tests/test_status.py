@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gitops_lab.cli.status import lines, printable
+from gitops_lab.cli.escape import on_one_line
+from gitops_lab.cli.status import lines
 
 ARM = {
     "line": "pull: in sync, Healthy, 1 orphan",
@@ -34,5 +35,5 @@ def test_before_the_first_commit_there_is_little_to_say() -> None:
 
 
 def test_what_a_terminal_would_obey_is_written_out() -> None:
-    assert printable("a\x1b]0;x\x07b\rc\n") == r"a\x1b]0;x\x07b\rc\n"
-    assert printable("Grüße 🎉") == "Grüße 🎉"
+    assert on_one_line("a\x1b]0;x\x07b\rc\n") == r"a\x1b]0;x\x07b\rc\n"
+    assert on_one_line("Grüße 🎉") == "Grüße 🎉"

@@ -14,3 +14,8 @@ def escaped(text: object) -> str:
     shows.
     """
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
+
+
+def on_one_line(text: object) -> str:
+    r"""The same, with line breaks spelled out as well: no text can pass for a line of ours."""
+    return escaped(text).replace("\n", r"\n")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_lab.cli.escape import escaped
+from gitops_lab.cli.escape import on_one_line
 from gitops_lab.state import StateFolder
 
 CLEAR = "\x1b[H\x1b[J"
@@ -20,14 +20,14 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
         status: what its process answers.
     """
     for arm in status["arms"]:
-        yield escaped(arm["line"])
+        yield on_one_line(arm["line"])
         if arm["commit"]:
-            yield f"    commit   {escaped(arm['commit'])}"
+            yield f"    commit   {on_one_line(arm['commit'])}"
         wait = "" if arm["next_look"] is None else max(arm["next_look"] - status["now"], 0.0)
         countdown = f" (in {wait:.0f} s)" if wait != "" and "looks at Git" in arm["doing"] else ""
-        yield f"    now      {escaped(arm['doing'])}{countdown}"
+        yield f"    now      {on_one_line(arm['doing'])}{countdown}"
         if arm.get("orphans"):
-            yield f"    orphans  {escaped(', '.join(arm['orphans']))}"
+            yield f"    orphans  {on_one_line(', '.join(arm['orphans']))}"
 
 
 def watch(folder: StateFolder) -> None:
