@@ -43,7 +43,7 @@ COMPETENCIES = {
 
 _FOLDER = re.compile(r"(?P<number>\d+)-(?P<id>[a-z0-9][a-z0-9-]*)")
 _VARIABLE = re.compile(r"\{\{ *([a-z_]+) *\}\}")
-_COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_COMMANDS = re.compile(r"^```sh(?P<fails> fails)?\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 
 
@@ -99,6 +99,19 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Commands:
+    """A block of commands in a step's text.
+
+    Args:
+        text: the commands, one a line.
+        fails: the last of them is meant to fail; the block is marked `sh fails`.
+    """
+
+    text: str
+    fails: bool = False
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a lab.
 
@@ -121,9 +134,10 @@ class Step:
     question: Question | None
 
     @property
-    def commands(self) -> tuple[str, ...]:
+    def commands(self) -> tuple[Commands, ...]:
         """The blocks of commands in the text, in order."""
-        return tuple(_COMMANDS.findall(self.text))
+        found = _COMMANDS.finditer(self.text)
+        return tuple(Commands(block["text"], block["fails"] is not None) for block in found)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _step_texts(step: Step) -> Iterator[str]:
         if _COMMAND.search(hint):
             yield f"hint {number} gives a command already"
     for block in step.commands:
-        for line in block.splitlines():
+        for line in block.text.splitlines():
             if len(line) > WIDEST:
                 yield f"this command is wider than {WIDEST} columns: {line}"
     if step.question is not None and not step.question.where:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gitops_lab.cluster.commands import CommandFailed, run
 from gitops_lab.errors import LabError
-from gitops_lab.labs.format import Step
+from gitops_lab.labs.format import Commands, Step
 from gitops_lab.labs.session import Session
 
 LIMIT = 120.0
@@ -43,8 +43,13 @@ def walk(session: Session, clone: Path, kubeconfig: Path, scratch: Path) -> Iter
             try:
                 _shell(block, clone, scratch, variables)
             except CommandFailed as error:
-                yield f"step {step.id!r}: {error}"
-                return
+                if not block.fails:
+                    yield f"step {step.id!r}: {error}"
+                    return
+            else:
+                if block.fails:
+                    yield f"step {step.id!r}: this was to fail: {block.text}"
+                    return
         report = session.check(step, patience=PATIENCE)
         if report.question is not None:
             session.answer(step, _words(session.truth(step)))
@@ -54,18 +59,19 @@ def walk(session: Session, clone: Path, kubeconfig: Path, scratch: Path) -> Iter
             return
 
 
-def commands(step: Step) -> tuple[str, ...]:
+def commands(step: Step) -> tuple[Commands, ...]:
     """What a learner types in a step: what the text shows, or else what the last hint gives."""
     if step.commands or not step.checks:
         return step.commands
-    return tuple(_COMMAND.findall(step.hints[-1]))
+    return tuple(map(Commands, _COMMAND.findall(step.hints[-1])))
 
 
-def _shell(block: str, clone: Path, scratch: Path, variables: Mapping[str, str]) -> None:
-    script = f'unset GIT_SSL_CAINFO; PATH="{scratch}:$PATH"; cd "$1" || exit; {block}'
-    asyncio.run(
-        run("bash", "-e", "-c", script, "lab", str(clone), timeout=LIMIT, variables=variables)
-    )
+def _shell(block: Commands, clone: Path, scratch: Path, variables: Mapping[str, str]) -> None:
+    """Run a block; its first failure ends it, unless it is meant to fail."""
+    script = f'unset GIT_SSL_CAINFO; PATH="{scratch}:$PATH"; cd "$1" || exit; {block.text}'
+    strict = () if block.fails else ("-e",)
+    command = ("bash", *strict, "-c", script, "lab", str(clone))
+    asyncio.run(run(*command, timeout=LIMIT, variables=variables))
 
 
 def _words(truth: object) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from gitops_lab.errors import UsageError
 from gitops_lab.labs import format
-from gitops_lab.labs.format import find, folders, load
+from gitops_lab.labs.format import Commands, find, folders, load
 
 QUESTION = """\
 ---
@@ -75,10 +75,11 @@ def test_comments_and_blocks_of_other_languages_are_no_commands(folder: Path) ->
     path = folder / "steps" / "10-change.md"
     path.write_text(
         "---\nchecks: [pushed]\n---\n# Do\n\n<!-- not\nseen -->\n"
-        "```sh\nls\n```\n\n```yaml\na: 1\n```\n"
+        "```sh\nls\n```\n\n```yaml\na: 1\n```\n\n```sh fails\nfalse\n```\n"
     )
     (step,) = load(folder).steps
-    assert step.commands == ("ls\n",) and "seen" not in step.text
+    assert step.commands == (Commands("ls\n"), Commands("false\n", fails=True))
+    assert "seen" not in step.text
 
 
 def test_a_lab_is_found_by_name_number_and_folder(folder: Path) -> None:

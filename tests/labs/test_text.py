@@ -24,7 +24,7 @@ def test_a_command_stands_in_one_line_as_it_is_typed() -> None:
         page = shown(text.step_text(lab, step, StepRecord()))
         lines = [line.strip() for line in page.splitlines()]
         for block in step.commands:
-            for line in block.splitlines():
+            for line in block.text.splitlines():
                 assert line.strip() in lines
 
 
