@@ -33,6 +33,20 @@ def miner_runs(attempt: Attempt) -> Iterable[Result]:
 
 
 @level
+def looked(attempt: Attempt) -> Iterable[Result]:
+    """The deployers that heal have worked since the miner came: they had their chance."""
+    for name in ("push-on-schedule", "pull+self-heal"):
+        found = attempt.entries(since="step", actor=name, event="reported", state="success")
+        yield Result(
+            bool(found),
+            f"{name} has looked since",
+            "a report that all is applied and healthy",
+            "it reported" if found else "no report yet: the slowest looks every three minutes",
+            "gitops-lab logs",
+        )
+
+
+@level
 def miner_gone(attempt: Attempt, arms: Sequence[str] = ()) -> Iterable[Result]:
     """The Deployment is there, and the miner is not."""
     for name in arms or attempt.world.arms:
