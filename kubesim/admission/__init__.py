@@ -1,5 +1,5 @@
 """Admission: what happens to an object between its decoding and its storing."""
 
-from kubesim.admission.defaults import default
+from kubesim.admission.defaults import default, prepared
 
-__all__ = ["default"]
+__all__ = ["default", "prepared"]

@@ -49,14 +49,20 @@ def default(obj: Object, resource: Resource, *, old: Object | None = None) -> Ob
     if resource.schema is not None:
         return cast(Object, structural.defaulted(obj, resource.schema))
     kind = resource.api_version, resource.kind
-    if old is None:
-        first = ON_CREATE.get(kind)
-        if first is not None:
-            obj = first(obj)
-    elif kind == service_defaults.SERVICE:
+    if old is not None and kind == service_defaults.SERVICE:
         obj = service_defaults.carry_over(obj, old)
     rule = RULES.get(kind)
     return obj if rule is None else rule(obj)
+
+
+def prepared(obj: Object, resource: Resource) -> Object:
+    """A new object with what its strategy makes up, such as the selector of a Job.
+
+    That is no default: it comes later, and nobody owns it.
+    """
+    kind = resource.api_version, resource.kind
+    first = None if resource.is_custom else ON_CREATE.get(kind)
+    return obj if first is None else default(first(obj), resource)
 
 
 # Core

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from kubesim import managedfields, refusals
-from kubesim.admission import default
+from kubesim.admission import default, prepared
 from kubesim.admission.service_defaults import with_all_addresses
 from kubesim.admission.validation import validate
 from kubesim.admission.warnings import warnings
@@ -127,6 +127,7 @@ class Writing:
         _check_stored_size(obj, options)
         if not owned:
             obj = self._tracked(None, obj, resource, "", options)
+        obj = prepared(obj, stored)
         # What the server adds from here on belongs to nobody.
         if key[:2] == ("", "pods"):
             obj = plugins.admit_pod(obj, self.store, rng)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gitops_lab.errors import ApiError
 from gitops_lab.model import Object
-from kubesim.admission import default
+from kubesim.admission import default, prepared
 from kubesim.admission.pod_defaults import pull_policy, qos_class
 from kubesim.admission.service_defaults import with_all_addresses
 from kubesim.resources import Registry
@@ -26,7 +26,8 @@ REGISTRY = Registry.builtin()
 def defaulted(api_version: str, kind: str, old: Object | None = None, **body: Any) -> Object:
     obj = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, **body}
     resource = REGISTRY.by_kind(api_version, kind)
-    return default(decode(obj, resource.node)[0], resource, old=old)
+    obj = default(decode(obj, resource.node)[0], resource, old=old)
+    return prepared(obj, resource) if old is None else obj
 
 
 def spec_of(api_version: str, kind: str, **spec: Any) -> Object:
