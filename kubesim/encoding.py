@@ -1,7 +1,8 @@
-"""Where base64 goes wrong, as Go tells it."""
+"""What is wrong with base64 and with JSON, in the words of Go."""
 
 from __future__ import annotations
 
+import re
 import string
 
 _LETTERS = frozenset(string.ascii_letters + string.digits)
@@ -54,3 +55,88 @@ def _padding_fault(text: str, at: int, count: int) -> int | None:
     while at < size and text[at] in "\r\n":
         at += 1
     return at if at < size else None
+
+
+# -- JSON ------------------------------------------------------------------------------------------
+
+_SPACE = re.compile("[ \t\r\n]*")
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_LITERALS = {"t": "true", "f": "false", "n": "null"}
+_ENDED = "unexpected end of JSON input"
+_AFTER = {
+    "{": "after object key:value pair",
+    "[": "after array element",
+    "": "after top-level value",
+}
+_KEY = "looking for beginning of object key string"
+
+
+def json_fault(text: str) -> str:
+    """What Go says of a text that is no JSON; empty for one that is.
+
+    Source: Go, `encoding/json`, scanner.go.
+    """
+    at, open_, wants = 0, "", "value"
+    while True:
+        match = _SPACE.match(text, at)
+        at = match.end() if match else at
+        if at == len(text):
+            return "" if wants == "more" and not open_ else _ENDED
+        char, here = text[at], open_[-1:]
+        if wants == "more":
+            if char == "," and here:
+                at, wants = at + 1, "key" if here == "{" else "value"
+            elif (here, char) in (("{", "}"), ("[", "]")):
+                at, open_ = at + 1, open_[:-1]
+            else:
+                return _invalid(char, _AFTER[here])
+        elif wants == "colon":
+            if char != ":":
+                return _invalid(char, "after object key")
+            at, wants = at + 1, "value"
+        elif (wants, char) in (("first key", "}"), ("first value", "]")):
+            at, open_, wants = at + 1, open_[:-1], "more"
+        elif wants in ("key", "first key") and char != '"':
+            return _invalid(char, _KEY)
+        elif char in "{[":
+            at, open_, wants = at + 1, open_ + char, "first key" if char == "{" else "first value"
+        else:
+            at, fault = _token(text, at)
+            if fault:
+                return fault
+            wants = "colon" if wants in ("key", "first key") else "more"
+
+
+def _token(text: str, at: int) -> tuple[int, str]:
+    """Where a string, number or literal ends, or what is wrong with it."""
+    char = text[at]
+    if char == '"':
+        found = _STRING.match(text, at)
+        end = found.end() if found else at
+        if end == len(text):
+            return end, _ENDED
+        what = "in string escape code" if text[end] == "\\" else "in string literal"
+        return end + 1, "" if text[end] == '"' else _invalid(text[end], what)
+    if char in _LITERALS:
+        word = _LITERALS[char]
+        for offset, wanted in enumerate(word):
+            if at + offset == len(text):
+                return at, _ENDED
+            if text[at + offset] != wanted:
+                place = f"in literal {word} (expecting {wanted!r})"
+                return at, _invalid(text[at + offset], place)
+        return at + len(word), ""
+    found = _NUMBER.match(text, at)
+    if found:
+        return found.end(), ""
+    if char == "-":
+        rest = text[at + 1 : at + 2]
+        return at, _invalid(rest, "in numeric literal") if rest else _ENDED
+    return at, _invalid(char, "looking for beginning of value")
+
+
+def _invalid(char: str, place: str) -> str:
+    shown = char if char.isprintable() else f"\\x{ord(char):02x}"
+    shown = {"'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}.get(char, shown)
+    return f"invalid character '{shown}' {place}"

@@ -160,9 +160,12 @@ def merge_patch(obj: Object, patch: Mapping[str, Any]) -> Object:
 
 def _check_is_object(patch: Any) -> None:
     if not isinstance(patch, dict):
-        kind = {list: "array", str: "string", bool: "bool"}.get(type(patch), "number")
-        what = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
-        raise refusals.bad_request(f"error decoding patch: {what}")
+        raise refusals.bad_request(f"error decoding patch: {_no_object(patch)}")
+
+
+def _no_object(patch: Any) -> str:
+    kind = {list: "array", str: "string", bool: "bool"}.get(type(patch), "number")
+    return f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
 
 
 def _merged(value: Any, patch: Any) -> Any:
@@ -204,7 +207,10 @@ def strategic_merge_patch(obj: Object, patch: Mapping[str, Any], node: Node) -> 
         ApiError: 400 for a malformed directive; 500, as the real server has it, for an item without
             its merge key, an unknown `$patch`, or an order that the patch itself does not keep.
     """
-    _check_is_object(patch)
+    if patch is None:
+        return obj  # as the real server reads it
+    if not isinstance(patch, dict):
+        raise refusals.bad_request(_no_object(patch))
     return _patched_map(obj, patch, node)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Set
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -203,6 +202,13 @@ def _shape(schema: Mapping[str, Any]) -> tuple[str, str, str]:
     if not type_:
         return ("struct" if "properties" in schema else "any"), "", ""
     return "scalar", type_, schema.get("format", "")
+
+
+def fresh(empty: Mapping[str, Any]) -> dict[str, Any]:
+    """A zero struct of its own."""
+    if not empty:
+        return {}
+    return {name: fresh(each) if type(each) is dict else each for name, each in empty.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,7 +509,7 @@ def _struct(
     for name, empty in written.items():
         if name not in value:
             value = changed = dict(value) if changed is None else changed
-            value[name] = deepcopy(empty) if type(empty) is dict else empty
+            value[name] = fresh(empty) if type(empty) is dict else empty
     return value
 
 

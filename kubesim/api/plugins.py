@@ -101,6 +101,12 @@ def _rejected(pod: Object, why: str) -> Exception:
     return refusals.forbidden("", "pods", pod["metadata"]["name"], f"pod rejected: {why}")
 
 
+def admit_resize(pod: Object, store: Store) -> Object:
+    """A pod whose amounts are changed, with its namespace's defaults where it states none."""
+    ranges = limits(store, pod["metadata"].get("namespace", ""))
+    return limit_ranges.filled(pod, ranges) if ranges else pod
+
+
 def admit_claim(claim: Object, store: Store) -> Object:
     """A new PersistentVolumeClaim with the default class, if it names none, and protected."""
     spec = claim.get("spec") or {}

@@ -6,12 +6,12 @@ Source: the `PrepareForCreate` and `PrepareForUpdate` of the registry strategies
 
 from __future__ import annotations
 
-from copy import deepcopy
 from random import Random
 
 from kubesim.api.definitions import is_definition, with_stored_version
 from kubesim.model import Object
 from kubesim.resources import Resource
+from kubesim.schema import fresh
 from kubesim.store import Key
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -125,7 +125,7 @@ def before_create(obj: Object, resource: Resource, key: Key, *, now: str, uid: s
     if has_status(resource) and (resource.group, resource.plural) not in _KEPT_ON_CREATE:
         obj.pop("status", None)
         if "status" in resource.node.zeros.written:
-            obj["status"] = deepcopy(resource.node.zeros.written["status"])
+            obj["status"] = fresh(resource.node.zeros.written["status"])
     if is_definition(key):
         return with_stored_version(obj)
     match key[:2]:

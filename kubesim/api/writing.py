@@ -185,6 +185,8 @@ class Writing:
         """
         stored = self.stored(resource)
         wanted = obj
+        if subresource == "resize":
+            obj = plugins.admit_resize(obj, self.store)
         obj = strategy.before_update(obj, old, stored, subresource)
         if key[:2] == signing.RESOURCE:
             wanted = {**wanted, "metadata": obj["metadata"]}

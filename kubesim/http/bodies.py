@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from kubesim import refusals
+from kubesim.encoding import json_fault
 from kubesim.errors import ApiError
 from kubesim.http import protobuf
 from kubesim.yaml import TooMany, YamlFault, YamlReader, text_of
@@ -81,7 +82,16 @@ def decode_patch(content_type: str, data: bytes, kind: str) -> tuple[str, Any]:
 
 
 class Unreadable(Exception):
-    """A text that spells no value; why it does not."""
+    """A text that spells no value; why it does not.
+
+    Args:
+        why: the sentence.
+        fault: of JSON, the fault itself.
+    """
+
+    def __init__(self, why: str, fault: str = "") -> None:
+        super().__init__(why)
+        self.fault = fault
 
 
 class Body:
@@ -122,6 +132,9 @@ class Body:
         try:
             return type_, self._value()
         except Unreadable as why:
+            if why.fault:
+                told = "" if type_ == "strategic" else "error decoding patch: "
+                raise refusals.bad_request(f"{told}{why.fault}") from None
             error = _unreadable(kind, str(why))
             if type_ == "apply":
                 raise refusals.bad_request(f"error decoding YAML: {error.message}") from None
@@ -144,13 +157,17 @@ class Body:
         self._is_read = True
 
 
+_MOST_SHOWN = 256
+"""How much of a body that cannot be read is repeated, in characters."""
+
+
 def unsupported(*accepted: str) -> ApiError:
     """415: the body is in a form that is not read here."""
     message = (
         "the body of the request was in an unknown format - accepted media types include: "
         f"{', '.join(accepted)}"
     )
-    return ApiError(415, "UnsupportedMediaType", message)
+    return ApiError(415, "UnsupportedMediaType", message, details={})
 
 
 def read_json(data: bytes) -> Any:
@@ -163,7 +180,10 @@ def read_json(data: bytes) -> Any:
     try:
         value = _shallow(orjson.loads(data))
     except ValueError as error:
-        raise Unreadable(f"json parse error: {error}") from None
+        text = data.decode("utf-8", "replace")
+        fault = json_fault(text) or str(error)
+        shown = text[:_MOST_SHOWN] or "<empty>"
+        raise Unreadable(f"json parse error: {fault} ({shown})", fault) from None
     # There are hardly more values than commas and brackets; counting bytes is far quicker.
     if sum(map(data.count, (b",", b"{", b"["))) >= MOST_VALUES:
         _check_size(value)

@@ -71,7 +71,7 @@ def form(accept: str) -> Form:
 def not_acceptable() -> ApiError:
     """406: there is no form of the answer that the client would take."""
     message = f"only the following media types are accepted: {JSON}, {YAML}"
-    return ApiError(406, "NotAcceptable", message)
+    return ApiError(406, "NotAcceptable", message, details={})
 
 
 def _clause(text: str) -> tuple[str, dict[str, str]]:

@@ -5,6 +5,7 @@ Source: pkg/apis/certificates/validation/validation.go (Kubernetes 1.37).
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 
 from kubesim.admission.validation.field import (
@@ -80,6 +81,13 @@ def verdict(obj: Object, old: Object | None) -> Errors:
             yield forbidden(path, detail)
 
 
+_PEM = re.compile(
+    rb"^-----BEGIN CERTIFICATE REQUEST-----\s[A-Za-z0-9+/=\s]+"
+    rb"-----END CERTIFICATE REQUEST-----\s*$",
+    re.MULTILINE,
+)
+
+
 def _fault(text: str) -> str:
     """What is wrong with a request's PEM; empty if nothing is."""
     # Only who asks for certificates waits until this is loaded.
@@ -88,7 +96,7 @@ def _fault(text: str) -> str:
 
     try:
         pem = b64decode(text)
-        if b"-----BEGIN CERTIFICATE REQUEST-----" not in pem:
+        if not _PEM.search(pem):
             return "PEM block type must be CERTIFICATE REQUEST"
         is_theirs = x509.load_pem_x509_csr(pem).is_signature_valid
     except (ValueError, UnsupportedAlgorithm):

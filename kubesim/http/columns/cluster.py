@@ -291,7 +291,7 @@ API_SERVICES = (
 
 
 def _missing_level(obj: Object, now: float) -> str:
-    return str(condition(obj, "Dangling").get("status", "?"))
+    return str(condition(obj, "Dangling").get("status", "False"))
 
 
 FLOW_SCHEMAS = (
