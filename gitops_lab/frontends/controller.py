@@ -13,10 +13,10 @@ from __future__ import annotations
 import heapq
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import ClassVar
 
-from gitops_lab.errors import ApiError, ClusterUnreachable
+from gitops_lab.errors import ApiError, ClusterUnreachable, LabError
 from gitops_lab.model import Object, ObjectKey, split_api_version
 from gitops_lab.ports import Cluster
 
@@ -47,6 +47,8 @@ class Controller(ABC):
         self.group, self.version = split_api_version(self.api_version)
         self.now = float("-inf")
         """The instant of the step that goes on."""
+        self.on_error: Callable[[ObjectKey, LabError], None] = lambda key, error: None
+        """Is told of each run that an error of the API server ended."""
         self.failures: dict[ObjectKey, int] = {}
         """Errors in a row, by object."""
         self._running: dict[ObjectKey, Reconcile] = {}
@@ -133,21 +135,29 @@ class Controller(ABC):
     # -- how it is done -------------------------------------------------------------------------
 
     def _look_at_changes(self) -> None:
-        touched, self._touched = self._touched, {}
-        for key in touched:
+        """Queue what changed; what cannot be read stays to be looked at."""
+        while self._touched:
+            key = next(iter(self._touched))
             if (key.group, key.kind) != (self.group, self.kind):
-                for concerned in self.triggered_by(key):
-                    self.queue(concerned)
-                continue
-            obj = self.get(key)
-            if obj is None:
-                self._seen.pop(key, None)
-                self._due.pop(key, None)
-                continue
-            found = self.fingerprint(obj)
-            if self._seen.get(key) != found:
-                self._seen[key] = found
-                self.queue(key)
+                concerned = list(self.triggered_by(key))
+            else:
+                concerned = [key] if self._is_news(key) else []
+            del self._touched[key]
+            for each in concerned:
+                self.queue(each)
+
+    def _is_news(self, key: ObjectKey) -> bool:
+        """Whether an object of the controller's kind changed in a way that matters."""
+        obj = self.get(key)
+        if obj is None:
+            self._seen.pop(key, None)
+            self._due.pop(key, None)
+            return False
+        found = self.fingerprint(obj)
+        if self._seen.get(key) == found:
+            return False
+        self._seen[key] = found
+        return True
 
     def _go_on(self, key: ObjectKey, now: float | None = None) -> None:
         """Have a run go on until it waits or ends; without `now`, begin it."""
@@ -156,7 +166,8 @@ class Controller(ABC):
             wait = next(run) if now is None else run.send(now)
         except StopIteration as end:
             self._end(key, end.value)
-        except (ApiError, ClusterUnreachable):
+        except (ApiError, ClusterUnreachable) as error:
+            self.on_error(key, error)
             self._end(key, self.backoff(key))
         else:
             heapq.heappush(self._waits, (self.now + wait, next(self._order), key))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from gitops_lab.deployers.deployer import Context, Deployer, Needs, Site
 from gitops_lab.engine.desired import normalised
-from gitops_lab.errors import ApiError, RenderError, SourceError
+from gitops_lab.errors import ApiError, ClusterUnreachable, LabError, RenderError, SourceError
 from gitops_lab.frontends.controller import Controller
 from gitops_lab.frontends.events import Recorder, Told
 from gitops_lab.frontends.flux import api, apply, install
@@ -22,6 +25,11 @@ from gitops_lab.frontends.flux.storage import Storage
 from gitops_lab.frontends.flux.unreachable import FAILURES, Unreachable
 from gitops_lab.model import Artifact, Manifest, Object, ObjectKey, Revision
 from gitops_lab.ports import Cluster, Credentials
+
+T = TypeVar("T")
+
+RETRY = 5.0
+"""Seconds until a controller that the API server refused is stepped again."""
 
 INSTALLER = "flux"
 """The field manager of what `flux bootstrap` applies."""
@@ -83,21 +91,32 @@ class FluxDeployer(Deployer):
     def step(self, now: float) -> float | None:
         """Step each controller once; the earliest instant at which one has more to do."""
         if not self._is_installed:
-            self._is_installed = now >= self._begins(now) and self.install()
+            self._is_installed = now >= self._begins(now) and bool(self._try(self.install))
             if not self._is_installed:
                 return max(self._begins(now), now + 1)
         if self._is_old:
-            self._look()
+            self._try(self._look)
         up = [name for name in install.CONTROLLERS if self._is_up(name)]
         while self._pushes:
-            self._post(self._pushes.popleft(), now)
-        times = []
-        for name in up:
-            for controller in self.controllers[name]:
-                following = controller.step(now)
-                if following is not None:
-                    times.append(following)
-        return min(times, default=None)
+            self._try(partial(self._post, self._pushes.popleft(), now))
+        times = [self._stepped(each, now) for name in up for each in self.controllers[name]]
+        return min((at for at in times if at is not None), default=None)
+
+    def _stepped(self, controller: Controller | Notifier, now: float) -> float | None:
+        """Step one controller; if the API server does not let it, it is tried again later."""
+        try:
+            return controller.step(now)
+        except (ApiError, ClusterUnreachable) as error:
+            self._failed(self._own, error)
+            return now + RETRY
+
+    def _try(self, work: Callable[[], T]) -> T | None:
+        """Do something, unless the API server does not let it."""
+        try:
+            return work()
+        except (ApiError, ClusterUnreachable) as error:
+            self._failed(self._own, error)
+            return None
 
     def notify(self, revision: Revision) -> bool:
         """A push: the forge posts it to each Receiver in the next step."""
@@ -232,7 +251,10 @@ class FluxDeployer(Deployer):
         """Whether a controller has a pod; in a new one, it is a new one."""
         pod = self.context.pod(name)
         if pod and self._pods.get(name) != pod:
-            self.controllers[name] = list(self._start(name))
+            self.controllers[name] = self._start(name)
+            for controller in self.controllers[name]:
+                if isinstance(controller, Controller):
+                    controller.on_error = self._failed
         self._pods[name] = pod
         return bool(pod)
 
@@ -288,6 +310,14 @@ class FluxDeployer(Deployer):
         return []
 
     _notifier: Notifier | None = None
+
+    _last_error = ""
+
+    def _failed(self, key: ObjectKey, error: LabError) -> None:
+        """What the API server refused, or that it does not answer: into the journal, once."""
+        if str(error) != self._last_error:
+            self._last_error = str(error)
+            self.journal.record("reported", key, str(error), state="error")
 
     def _heard(self, told: Told) -> None:
         """Every Event of a controller: into the world's journal."""

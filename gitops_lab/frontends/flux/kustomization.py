@@ -129,7 +129,6 @@ class Kustomizations(Controller):
         revision = artifact.get("revision", "")
         if not revision or self._revisions.get(key) == revision:
             return ()
-        self._revisions[key] = revision
         users = [
             obj
             for obj in self.list()
@@ -139,6 +138,7 @@ class Kustomizations(Controller):
                 and (obj.get("status") or {}).get("lastAttemptedRevision") == revision
             )
         ]
+        self._revisions[key] = revision
         return dependencies.ordered(users)
 
     def _of_variables(self, key: ObjectKey) -> Iterable[ObjectKey]:
