@@ -40,7 +40,7 @@ def test_a_good_commit_event_by_event(flux: FluxWorld) -> None:
     settle(flux, wait=True, timeout="2m")
     flux.run(seconds=30)
     flux.history.clear()
-    before = flux.events("Kustomization")
+    begun = flux.now
     revision = flux.commit(web=deployment("web", image="shop:2"), new=config_map("new"))
     sync(flux, 100)
     limit = "with a timeout of 2m0s"
@@ -67,7 +67,7 @@ def test_a_good_commit_event_by_event(flux: FluxWorld) -> None:
     status = flux.get("Kustomization", "apps")["status"]
     assert find(flux.get("Kustomization", "apps"), "Reconciling") is None
     assert status["lastAppliedRevision"] == status["lastAttemptedRevision"] == revision
-    told = flux.events("Kustomization")[len(before) :]
+    told = flux.events("Kustomization", since=begun)
     assert told[0] == (
         "Normal", "Progressing", "ConfigMap/default/new created\nDeployment/default/web configured",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, cast
 
 from gitops_lab.deployers.policy import Policy
@@ -80,8 +81,10 @@ class FluxWorld:
     def live(self, kind: str, name: str, namespace: str = "default") -> Object | None:
         return self.arm.get(f"{kind}/{namespace}/{name}" if namespace else f"{kind}/{name}")
 
-    def events(self, kind: str = "", name: str = "") -> list[tuple[str, str, str]]:
-        """Type, reason and message of Events, in the order in which they came."""
+    def events(
+        self, kind: str = "", name: str = "", since: float = 0
+    ) -> list[tuple[str, str, str]]:
+        """Type, reason and message of Events since an instant, in the order in which they came."""
         found = self.kubectl.list("", "Event", namespace=NAMESPACE)
         found.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
         return [
@@ -89,6 +92,7 @@ class FluxWorld:
             for event in found
             if kind in ("", event["involvedObject"]["kind"])
             and name in ("", event["involvedObject"]["name"])
+            and datetime.fromisoformat(event["lastTimestamp"]).timestamp() >= since
         ]
 
     def edit(self, kind: str, name: str, patch: Any, namespace: str = NAMESPACE) -> None:
