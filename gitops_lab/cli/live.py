@@ -91,7 +91,7 @@ def add(commands: Any) -> None:
     # No prefix starts an option here: everything goes to kubectl as it stands, `--` as well.
     kubectl = commands.add_parser(
         "kubectl",
-        help="run your kubectl with the sandbox's kubeconfig",
+        help="run kubectl with the sandbox's kubeconfig",
         usage="gitops-lab kubectl [--name NAME] ARGS…",
         prefix_chars="\0",
         add_help=False,
@@ -263,6 +263,7 @@ def run_kubeconfig(options: argparse.Namespace) -> int:
 
 def run_kubectl(options: argparse.Namespace) -> int:
     """`gitops-lab kubectl`: becomes kubectl, so that signals and exit codes are its own."""
+    from gitops_lab.renderers.tools import kubectl
     from gitops_lab.state import StateFolder
 
     name, arguments = "default", options.arguments
@@ -272,12 +273,7 @@ def run_kubectl(options: argparse.Namespace) -> int:
         name, arguments = arguments[0].removeprefix("--name="), arguments[1:]
     folder = StateFolder(name)
     folder.description()
-    program = shutil.which("kubectl")
-    if program is None:
-        raise LabError(
-            "kubectl is not installed on this machine",
-            fix="install it (https://kubernetes.io/docs/tasks/tools/) and see that it is in PATH",
-        )
+    program = kubectl().path
     environment = {
         **os.environ,
         "KUBECONFIG": str(folder.kubeconfig),
