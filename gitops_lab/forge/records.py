@@ -48,8 +48,8 @@ class Event:
 
     @property
     def is_news(self) -> bool:
-        """Whether the journal has an entry for it; statuses are there as deployers' reports."""
-        return self.name not in ("status", "merging", "moved")
+        """Whether the journal has an entry for it; statuses and runs are there as deployers' reports."""
+        return self.name not in ("status", "merging", "moved", "pipeline", "taken")
 
     @property
     def subject(self) -> str:
