@@ -72,6 +72,12 @@ class Database:
                 entries = tree_entries_from_data(objects.stream(sha).read())
             return {name: Entry(mode, id) for id, mode, name in entries}
 
+        def tree_of(commit: str) -> bytes:
+            tree: bytes = repo.commit(commit).tree.binsha
+            return tree
+
+        repo = self._repo
+        self._tree_of = lru_cache(CACHED)(tree_of)
         self._contents: Kept[bytes, bytes] = Kept(ROOM, len)
         self.folder = lru_cache(CACHED)(folder)
         """The entries of a folder by name; bytes that are not UTF-8 are surrogates."""
@@ -117,9 +123,12 @@ class Database:
         name = digest.hexdigest()
         file = self._path / "objects" / name[:2] / name[2:]
         if not file.exists():
-            file.parent.mkdir(exist_ok=True)
             draft = file.with_name(f"tmp_obj_{os.getpid()}_{name[2:]}")  # Git sweeps this name
-            draft.write_bytes(zlib.compress(whole, 1))
+            try:
+                draft.write_bytes(zlib.compress(whole, 1))
+            except FileNotFoundError:
+                file.parent.mkdir(exist_ok=True)
+                draft.write_bytes(zlib.compress(whole, 1))
             draft.chmod(0o444)
             draft.rename(file)
         return digest.digest()
@@ -153,7 +162,7 @@ class Database:
             LookupError: the commit does not exist.
         """
         try:
-            tree = self._repo.commit(commit).tree.binsha
+            tree = self._tree_of(commit)
         except (ValueError, LookupError, ODBError, OSError) as error:
             _restart(self._repo.git, error)
             if isinstance(error, OSError):

@@ -48,7 +48,7 @@ class Event:
 
     @property
     def is_news(self) -> bool:
-        """Whether the journal has an entry for it; statuses and runs are there as deployers' reports."""
+        """Whether the journal has an entry for it; statuses and runs are in there as reports."""
         return self.name not in ("status", "merging", "moved", "pipeline", "taken")
 
     @property
