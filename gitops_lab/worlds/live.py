@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from gitops_lab.deployers.deployer import GitAccess
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.errors import ForgeError, UsageError
 from gitops_lab.forge import Forge, ForgeGit, PushEvent, Repository
-from gitops_lab.model import Object, ObjectKey, Revision
+from gitops_lab.model import ObjectKey, Revision
 from gitops_lab.state import Setup
 from gitops_lab.worlds.arm import Arm, ArmHost
 from gitops_lab.worlds.arms import BRANCH, ArmDescription, described
@@ -32,7 +32,9 @@ from gitops_lab.worlds.cluster import OBSERVER, OwnedCluster
 from gitops_lab.worlds.forge_server import ForgeServer
 from gitops_lab.worlds.hosts import Worker
 from gitops_lab.worlds.journal_file import JournalFile
+from gitops_lab.worlds.lateness import Lateness
 from gitops_lab.worlds.lead import Lead
+from gitops_lab.worlds.merging import merged
 from gitops_lab.worlds.metrics import ArmMetrics
 from gitops_lab.worlds.polling import PolledArm
 from gitops_lab.worlds.remote import RemotePod
@@ -46,10 +48,6 @@ POLL = 0.05
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that takes no more."""
-
-LATE, FORGIVEN = 2.0, 10.0
-"""How late a step may be before people are told, and for how long they are told afterwards, in
-seconds on the wall."""
 
 NOTE = 1.0
 """Time between two notes of how far the clock is ahead, in seconds on the wall."""
@@ -104,7 +102,7 @@ class LiveWorld(World):
         self._pushed: dict[str, str] = {}
         """The newest commit of each branch that the arms were told of."""
         self._metrics: list[ArmMetrics] = []
-        self._late_until = 0.0
+        self._lateness = Lateness()
         self._owned: dict[str, OwnedCluster] = {}
 
     def _check(self) -> None:
@@ -284,23 +282,11 @@ class LiveWorld(World):
                 self.deliver()
         except ForgeError as error:
             self.journal.record("forge", "missed", "", str(error))
-        self._note_lateness((self.clock.now() - now) / self.clock.speed)
+        late = self._lateness.note((self.clock.now() - now) / self.clock.speed, self.clock.wall())
+        self.troubles.pop("pace", None)
+        if late:
+            self.troubles["pace"] = late
         return now + POLL * self.clock.speed
-
-    def _note_lateness(self, seconds: float) -> None:
-        """Say so while this machine does not keep up: what is seen then is old.
-
-        Args:
-            seconds: how late this step is, on the wall.
-        """
-        if seconds > LATE:
-            self.troubles["pace"] = (
-                f"this machine is too slow: things happen {seconds:.0f} s late. End other "
-                "programs, or choose a lower --speed or --pace"
-            )
-            self._late_until = self.clock.wall() + FORGIVEN
-        elif self.clock.wall() > self._late_until:
-            self.troubles.pop("pace", None)
 
     def _remind(self) -> None:
         """Tell the arms of commits that they may not have heard of, or not finished.
@@ -440,10 +426,3 @@ class LiveWorld(World):
         if not path.exists():
             raise ForgeError(f"there is no repository {name!r}")
         return Repository(path, now=self.clock.now, branch=BRANCH)
-
-
-def merged(configs: Iterable[Object]) -> Object:
-    """One kubeconfig with the contexts of several; the first one's is the current one."""
-    first, *others = configs
-    lists = ("clusters", "users", "contexts")
-    return {**first, **{part: [e for c in (first, *others) for e in c[part]] for part in lists}}

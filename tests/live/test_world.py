@@ -29,7 +29,8 @@ from gitops_lab.sandbox import ARMS
 from gitops_lab.service.lifecycle import last_line
 from gitops_lab.state import Setup
 from gitops_lab.worlds.arm import Arm
-from gitops_lab.worlds.live import LiveWorld, merged
+from gitops_lab.worlds.live import LiveWorld
+from gitops_lab.worlds.merging import merged
 from gitops_lab.worlds.served import ServedCluster
 from tests.live.shell import BOOK, PATIENCE, ROOT, Shell, eventually
 
