@@ -238,3 +238,8 @@ def test_any_name_of_an_arm_becomes_a_name_that_kubernetes_allows() -> None:
         )
     with pytest.raises(UsageError, match="no name of an arm"):
         Sandbox(replace(ARMS["pull"], name="++"))
+
+
+def test_why_of_an_arm_that_does_not_exist_is_refused() -> None:
+    with Sandbox("pull") as world, pytest.raises(UsageError, match="there is no arm 'pul'"):
+        world.why("pul")

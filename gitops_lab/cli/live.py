@@ -70,6 +70,14 @@ def add(commands: Any) -> None:
     status = command("status", run_status, "say what is true of each arm")
     status.add_argument("--json", action="store_true", help="print it as JSON")
     status.add_argument("--watch", action="store_true", help="show it again when it changes")
+    why = command(
+        "why",
+        run_why,
+        "print what one deployer did and why",
+        "Name an object to see only what concerns it.",
+    )
+    why.add_argument("arm", metavar="ARM")
+    why.add_argument("object", nargs="?", default="", help="such as Deployment/web")
     down = command("down", run_down, "end a live sandbox and remove every trace of it")
     down.add_argument(
         "--yes", action="store_true", help="do not ask before objects of a shared cluster go"
@@ -206,6 +214,14 @@ def run_status(options: argparse.Namespace) -> int:
         print(*lines(status), sep="\n")
         for trouble in status["troubles"]:
             print(f"Note: {trouble}", file=sys.stderr)
+    return 0
+
+
+def run_why(options: argparse.Namespace) -> int:
+    """`gitops-lab why`."""
+    from gitops_lab.cli.escape import escaped
+
+    print(escaped(_folder(options).ask("why", arm=options.arm, object=options.object)))
     return 0
 
 

@@ -172,9 +172,9 @@ class World(ABC):
             arm: its name.
             name: the object, such as `Deployment/web`; everything if empty.
         """
-        entries = list(self.journal)
+        chosen, entries = self[arm], list(self.journal)
         begin = max((i for i, e in enumerate(entries) if e.event == "chapter"), default=0)
-        key = self[arm].key(name) if name else None
+        key = chosen.key(name) if name else None
         subject = str(key) if key else ""
         own = (e for e in entries[begin:] if e.arm == arm and e.event != "observed")
         shown = (entry for entry in own if subject in ("", entry.subject))

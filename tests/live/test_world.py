@@ -475,3 +475,12 @@ def test_the_last_line_of_a_log_is_the_one_that_says_something(tmp_path: Path) -
     assert last_line(log) == "(none)"
     log.write_text("Traceback\n    | OSError: nothing works\n    +-----------\n\n")
     assert last_line(log) == "OSError: nothing works"
+
+
+def test_why_says_what_a_deployer_did_to_one_object(shell: Shell) -> None:
+    shell.await_sync("pull+self-heal", shell.push("why", {"why.yaml": BOOK.format(page=1)}))
+    text = shell.told("why", "pull+self-heal", "ConfigMap/book")
+    assert "ConfigMap default/book" in text
+    assert len(text) < len(shell.told("why", "pull+self-heal"))
+    wrong = shell("why", "pul")
+    assert wrong.returncode == 2 and "there is no arm 'pul'" in wrong.stderr
