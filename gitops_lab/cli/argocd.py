@@ -96,7 +96,7 @@ def _api(options: argparse.Namespace) -> Iterator[ApiServer]:
         try:
             git = _git(repositories, own)
             repo = RepoServer(git, time.time, Settings())
-            yield ApiServer(own, repo, Destinations(own, registered), time.time, is_told=False)
+            yield ApiServer(own, repo, Destinations(own, registered), time.time, is_notified=False)
         finally:
             for each in opened:
                 each.close()

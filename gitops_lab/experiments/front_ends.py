@@ -1,4 +1,4 @@
-"""Flux and Argo CD in six rows: the same commits, the same hands, measured side by side."""
+"""Flux and Argo CD in six rows: the same commits and the same edits, measured side by side."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def verdict(findings: Findings) -> str:
 
 EXPERIMENT = Experiment(
     name="front-ends",
-    question="Where do Flux and Argo CD do different things with the same commits and hands?",
+    question="Where do Flux and Argo CD do different things with the same commits and edits?",
     hypothesis="Both restore what Git declares; they differ in when, in fields that Git does not "
     "declare, in how long they try, and in what they delete.",
     arms=(ARMS["flux"], ARMS["argocd"]),

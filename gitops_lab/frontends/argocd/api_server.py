@@ -82,7 +82,8 @@ class ApiServer:
         destinations: the clusters.
         now: the time, in seconds since the Unix epoch.
         user: who asks.
-        is_told: whether the caches hear of changes; if not, they are read anew for each answer.
+        is_notified: whether the caches are notified of changes; if not, they are read anew for
+            each answer.
     """
 
     def __init__(
@@ -93,10 +94,10 @@ class ApiServer:
         now: Callable[[], float],
         user: str = "admin",
         *,
-        is_told: bool = True,
+        is_notified: bool = True,
     ) -> None:
         self.cluster, self.repo, self.destinations = cluster, repo, destinations
-        self.now, self.user, self.is_told = now, user, is_told
+        self.now, self.user, self.is_notified = now, user, is_notified
         self.record = Recorder(cluster, API_SERVER, counts=False)
 
     # -- reading --------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ class ApiServer:
         if len(revisions) != len(own) or not all(revisions):
             revisions = [target_revision(source) for source in own]
         for cache in self.destinations.caches.values():
-            if self.is_told:
+            if self.is_notified:
                 cache.refresh()
             else:
                 cache.list_again()
@@ -197,7 +198,7 @@ class ApiServer:
         live = self.cluster.get(key)
         if live is None:
             created = self.cluster.create(copied(body), manager=API_SERVER)
-            self._tell(created, "ResourceCreated", f"{self.user} created application")
+            self._event(created, "ResourceCreated", f"{self.user} created application")
             return "created"
         if live["spec"] == body["spec"]:
             return "unchanged"
@@ -218,7 +219,7 @@ class ApiServer:
         self._check({**app, "spec": dict(spec)})
         gone = {name: None for name in app["spec"] if name not in spec}
         self._patch(app, {"spec": _replacing(app["spec"], spec) | gone})
-        self._tell(app, "ResourceUpdated", f"{self.user} updated application spec")
+        self._event(app, "ResourceUpdated", f"{self.user} updated application spec")
 
     def sync(self, name: str, request: SyncRequest) -> None:
         """Start a sync.
@@ -243,7 +244,7 @@ class ApiServer:
         self._patch(app, {"operation": operation, "status": {"operationState": None}})
         shown = revision or target_revision(sources(spec)[0])
         commit = operation["sync"].get("revision", "")
-        self._tell(app, "OperationStarted", f"{self.user} initiated sync to {shown} ({commit})")
+        self._event(app, "OperationStarted", f"{self.user} initiated sync to {shown} ({commit})")
 
     def rollback(self, name: str, number: int, *, prune: bool = False) -> None:
         """Sync to what an entry of the history deployed, without hooks.
@@ -274,7 +275,7 @@ class ApiServer:
             sync["syncOptions"] = list(options)
         operation = {"sync": sync, "initiatedBy": {"username": self.user}}
         self._patch(app, {"operation": operation, "status": {"operationState": None}})
-        self._tell(app, "OperationStarted", f"{self.user} initiated rollback to {number}")
+        self._event(app, "OperationStarted", f"{self.user} initiated rollback to {number}")
 
     def terminate(self, name: str) -> None:
         """End the operation that runs.
@@ -289,7 +290,7 @@ class ApiServer:
                 "InvalidArgument", "Unable to terminate operation. No operation is in progress"
             )
         self._patch(app, {"status": {"operationState": {"phase": "Terminating"}}})
-        self._tell(app, "ResourceUpdated", f"{self.user} terminated running operation")
+        self._event(app, "ResourceUpdated", f"{self.user} terminated running operation")
 
     def delete(self, name: str, *, cascade: bool = True, propagation: str = "foreground") -> None:
         """Delete an Application, and as a rule what it manages: this adds the finalizer.
@@ -307,7 +308,7 @@ class ApiServer:
             )
         self._patch(app, {"metadata": {"finalizers": kept or None}})
         self.cluster.delete(ObjectKey.of(app))
-        self._tell(app, "ResourceDeleted", f"{self.user} deleted application")
+        self._event(app, "ResourceDeleted", f"{self.user} deleted application")
 
     def webhook(self, url: str, branch: str) -> list[str]:
         """A Git server says that a branch moved: refresh the Applications that follow it.
@@ -386,7 +387,7 @@ class ApiServer:
         except ApiError as error:
             raise Refused("Unknown", error.message) from None
 
-    def _tell(self, app: Object, reason: str, message: str) -> None:
+    def _event(self, app: Object, reason: str, message: str) -> None:
         self.record(app, self.now(), reason, message)
 
 

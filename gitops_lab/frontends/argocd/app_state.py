@@ -146,7 +146,7 @@ def compare_state(
     )  # fmt: skip
     try:
         cache = destinations.cache(target)
-        if not cache.is_told:
+        if not cache.is_notified:
             cache.list_again()
         return State(compare(app, instance(app), project, loaded.objects, cache), loaded)
     except (ApiError, ClusterUnreachable) as error:

@@ -55,7 +55,7 @@ COMPARED = (
 """The types of conditions that a comparison replaces."""
 
 Listener = Callable[[Object, str, str, Mapping[str, Any]], None]
-"""Hears what happened to an Application: the Application, the event, the reason, and data."""
+"""Is called with an Application, what happened to it, the reason, and data."""
 
 
 class ApplicationController:
@@ -67,7 +67,7 @@ class ApplicationController:
         destinations: the clusters that Applications go to.
         settings: how long things take.
         random: draws the jitter.
-        listener: hears what happened, for the journal.
+        listener: is called with what happened, for the journal.
     """
 
     def __init__(
@@ -317,7 +317,7 @@ class ApplicationController:
         return [sync["revision"]] if sync.get("revision") else None
 
     def _is_forgiven(self, name: str, found: State, level: int, now: float) -> bool:
-        """Whether a failure to load is too fresh to be told; the status stays as it was."""
+        """Whether a failure to load is too fresh to report; the status stays as it was."""
         if not found.loaded.error.startswith("Failed to load target state"):
             self._first_errors.pop(name, None)
             return False
@@ -378,11 +378,11 @@ class ApplicationController:
             self._patch(name, patch, now)
         old_sync = (before.get("sync") or {}).get("status", "")
         if after["sync"]["status"] != old_sync:
-            self._tell(name, now, "ResourceUpdated",
+            self._event(name, now, "ResourceUpdated",
                        f"Updated sync status: {old_sync} -> {after['sync']['status']}")  # fmt: skip
             self.listener(app, "sync", "", after["sync"])
         if health != old_health:
-            self._tell(name, now, "ResourceUpdated",
+            self._event(name, now, "ResourceUpdated",
                        f"Updated health status: {old_health} -> {health}")  # fmt: skip
             self.listener(app, "health", "", {"status": str(health)})
         self._next_poll(name, now)
@@ -413,7 +413,7 @@ class ApplicationController:
                 raise
             self._touched.add(key)
 
-    def _tell(
+    def _event(
         self, name: str, now: float, reason: str, message: str, type_: str = "Normal"
     ) -> None:
         self.record(self.apps[name], now, reason, message, type_)
@@ -425,7 +425,7 @@ class ApplicationController:
         self._patch(name, {"operation": operation, "status": {"operationState": None}}, now)
         revisions = ",".join(found.loaded.revisions)
         what = "Initiated automated sync to"
-        self._tell(name, now, "OperationStarted", f"{what} '{revisions}'")
+        self._event(name, now, "OperationStarted", f"{what} '{revisions}'")
         self._operations.add(name, now)
 
     def _operate(self, name: str, now: float) -> None:
@@ -482,10 +482,10 @@ class ApplicationController:
         revision = ",".join(result.get("revisions") or [result.get("revision", "")])
         what = "Partial sync operation" if sync.get("resources") else "Sync operation"
         if state["phase"] == "Succeeded":
-            self._tell(name, now, "OperationCompleted", f"{what} to {revision} succeeded")
+            self._event(name, now, "OperationCompleted", f"{what} to {revision} succeeded")
         else:
             text = f"{what} to {revision} failed: {state['message']}"
-            self._tell(name, now, "OperationCompleted", text, "Warning")
+            self._event(name, now, "OperationCompleted", text, "Warning")
         self.listener(app, "completed", state["message"], state)
         if not sync.get("dryRun"):
             by_itself = state["operation"].get("initiatedBy", {}).get("automated")

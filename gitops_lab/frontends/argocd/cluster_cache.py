@@ -22,11 +22,11 @@ class ClusterCache:
 
     Args:
         cluster: reached with the controller's credentials.
-        is_told: whether it hears of changes; if not, it is read anew before each comparison.
+        is_notified: whether `changed` is called; if not, it is read anew before each comparison.
     """
 
-    def __init__(self, cluster: Cluster, *, is_told: bool = True) -> None:
-        self.cluster, self.is_told = cluster, is_told
+    def __init__(self, cluster: Cluster, *, is_notified: bool = True) -> None:
+        self.cluster, self.is_notified = cluster, is_notified
         self._objects: dict[Kind, dict[ObjectKey, Object]] = {}
         self._owned: defaultdict[str, set[ObjectKey]] = defaultdict(set)
         self._changed: set[ObjectKey] = set()
@@ -98,11 +98,11 @@ class ClusterCache:
         return [found[key] for key in sorted(found) if not namespace or key.namespace == namespace]
 
     def _store(self, key: ObjectKey, obj: Object | None) -> None:
-        shelf = self._objects[key.group, key.kind]
-        before = shelf.pop(key, None)
+        known = self._objects[key.group, key.kind]
+        before = known.pop(key, None)
         if before is not None and (owner := tracking.owner(before)):
             self._owned[owner].discard(key)
         if obj is not None:
-            shelf[key] = obj
+            known[key] = obj
             if owner := tracking.owner(obj):
                 self._owned[owner].add(key)

@@ -177,7 +177,7 @@ def _placed(targets: Sequence[Object], namespace: str, cluster: Cluster) -> list
             except ApiError as error:
                 if error.code != 404:
                     raise
-                namespaced = True  # taken for namespaced, as nobody knows better
+                namespaced = True  # unknown kinds are taken for namespaced
         place = (key.namespace or namespace) if namespaced else ""
         metadata = {k: v for k, v in obj["metadata"].items() if k != "namespace"}
         if place:

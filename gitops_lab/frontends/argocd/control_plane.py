@@ -33,7 +33,7 @@ class ControlPlane:
         random: draws the jitter.
         settings: how long things take.
         connect: opens connections to registered clusters.
-        listener: hears what happens to Applications.
+        listener: is called with what happens to Applications.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ControlPlane:
         return self.controller.changed(key) or ours
 
     def webhook(self, url: str, branch: str) -> None:
-        """A Git server says that a branch moved; without an API server, nothing hears it."""
+        """A Git server says that a branch moved; without an API server, this is lost."""
         if API_SERVER not in self.stopped:
             self.api.webhook(url, branch)
 

@@ -62,7 +62,7 @@ class ArgoCD(Deployer):
             random=context.random,
             settings=Settings().faster(120.0 / interval),
             connect=self._connected,
-            listener=self._heard,
+            listener=self._record,
         )
 
     def _connected(self, cluster: Registered) -> Cluster:
@@ -172,7 +172,7 @@ class ArgoCD(Deployer):
 
     # -- Journal ---------------------------------------------------------------------------------
 
-    def _heard(self, app: Object, event: str, why: str, data: Mapping[str, Any]) -> None:
+    def _record(self, app: Object, event: str, why: str, data: Mapping[str, Any]) -> None:
         """Write down what happened to an Application, in the journal's words."""
         spec = app["spec"].get("source") or {}
         branch = spec.get("targetRevision") or "HEAD"

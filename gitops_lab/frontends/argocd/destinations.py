@@ -1,8 +1,8 @@
 """The clusters that Applications go to: Argo CD's own, and those that are registered as Secrets.
 
 A registered cluster is a Secret in Argo CD's namespace with the label
-`argocd.argoproj.io/secret-type: cluster`; in it are the cluster's address and a key to it. Whoever
-can read these Secrets holds the keys of all clusters.
+`argocd.argoproj.io/secret-type: cluster`; in it are the cluster's address and a key to it. To
+read these Secrets is to hold the keys of all clusters.
 
 Source: Argo CD 3.5, `util/argo/argo.go` GetDestinationCluster, `util/db/cluster.go`.
 """
@@ -131,7 +131,7 @@ class Destinations:
             return known[1]
         is_own = cluster.server == IN_CLUSTER
         connection = self.own if is_own else self._connect(cluster)
-        cache = ClusterCache(connection, is_told=is_own)
+        cache = ClusterCache(connection, is_notified=is_own)
         self._caches[cluster.server] = (cluster.config, cache)
         return self._caches[cluster.server][1]
 

@@ -70,7 +70,7 @@ def _rights(site: Site) -> tuple[Object, ...]:
 
 
 def _repository(site: Site) -> tuple[Object, ...]:
-    """The key to the repository: whoever can read Argo CD's Secrets holds it."""
+    """The key to the repository: to read Argo CD's Secrets is to hold it."""
     if not site.git.token:
         return ()
     secret = named(
@@ -119,7 +119,7 @@ def served(site: Site) -> tuple[Object, ...]:
 
 
 def registration(name: str, server: str) -> Object:
-    """The Secret by which Argo CD knows a cluster: whoever reads it can reach that cluster.
+    """The Secret by which Argo CD knows a cluster, and which opens that cluster.
 
     Args:
         name: of the cluster.

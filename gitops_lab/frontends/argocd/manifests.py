@@ -14,6 +14,7 @@ from gitops_lab.engine.documents import read
 from gitops_lab.engine.render import build
 from gitops_lab.errors import LabError, RenderError
 from gitops_lab.frontends.argocd.globs import matches
+from gitops_lab.frontends.argocd.helm_values import values
 from gitops_lab.model import Artifact, Object
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -77,12 +78,14 @@ def source_type(source: Mapping[str, Any], names: Sequence[str]) -> str:
 def generate(
     source: Mapping[str, Any],
     fetch: Callable[[str], Artifact],
+    release: str = "release",
 ) -> Rendered:
     """Render one source.
 
     Args:
         source: the Application's source.
         fetch: the files of the commit below a folder.
+        release: the name under which a chart is rendered, unless the source says another.
 
     Raises:
         GenerationError: in the repo server's words.
@@ -99,10 +102,9 @@ def generate(
     names = {name.partition("/")[0] for name in artifact.files}
     tool = source_type(source, sorted(names))
     if tool == "Helm":
-        raise GenerationError(
-            "Helm charts are not rendered here: commit what `helm template` prints instead"
-        )
-    if tool == "Kustomize":
+        root = artifact if path == "." else fetch("")
+        found = _charted(source, root, "" if path == "." else path, release)
+    elif tool == "Kustomize":
         root = artifact if path == "." else fetch("")
         found = _kustomized(source, root, "" if path == "." else path)
     else:
@@ -166,6 +168,31 @@ def _taken_apart(value: Any, fault: Callable[[str], GenerationError]) -> Iterato
     ):
         raise fault(f"resource name may not be empty in '{text}'")
     yield value
+
+
+# -- Helm ---------------------------------------------------------------------------------------
+
+
+def _charted(
+    source: Mapping[str, Any], artifact: Artifact, path: str, release: str
+) -> list[tuple[str, Object]]:
+    options = source.get("helm") or {}
+    try:
+        name = f"{path}/values.yaml".lstrip("/")
+        content = values(options, artifact, path)
+        files = {**artifact.files, name: content}
+        digest = f"{artifact.digest}+{json.dumps(options, sort_keys=True)}"
+        chart = replace(artifact, files=files, digest=digest)
+        found = build(chart, path, release=options.get("releaseName") or release)
+    except RenderError as error:
+        raise GenerationError(
+            f"`helm template . --name-template {release}` failed: {error}"
+        ) from None
+    return [
+        (item.origin, item.value)
+        for item in found
+        if not (options.get("skipCrds") and item.value.get("kind") == "CustomResourceDefinition")
+    ]
 
 
 # -- kustomize ----------------------------------------------------------------------------------

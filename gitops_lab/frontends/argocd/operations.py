@@ -1,6 +1,6 @@
 """An operation from its start to its end: passes of a sync, retries, and what is recorded.
 
-Writing `operation` on an Application is what starts a sync, whoever writes it: this controller,
+Writing `operation` on an Application starts a sync. Its writer may be this controller,
 the API server, or a person with `kubectl patch`.
 
 Source: Argo CD 3.5, `controller/{appcontroller,sync}.go`.
@@ -88,7 +88,7 @@ class Operations:
             app: the Application, with an operation.
             project: its project's spec; None if there is no such project.
             now: the present instant, in seconds since the Unix epoch.
-            note: hears of each object that is written.
+            note: is called with each object that is written.
             can_sync: whether sync windows allow a sync, by whether a person asked for it and when
                 it began.
         """
@@ -380,7 +380,7 @@ def _namespace_task(
 
 def backoff(state: Mapping[str, Any], count: int) -> float:
     """Seconds from a failure to the attempt after so many others."""
-    told = (state["operation"].get("retry") or {}).get("backoff") or {}
-    first = duration(told.get("duration"), 5.0)
-    longest = duration(told.get("maxDuration"), 180.0)
-    return float(min(first * (told.get("factor") or 2) ** count, longest))
+    given = (state["operation"].get("retry") or {}).get("backoff") or {}
+    first = duration(given.get("duration"), 5.0)
+    longest = duration(given.get("maxDuration"), 180.0)
+    return float(min(first * (given.get("factor") or 2) ** count, longest))

@@ -1,7 +1,7 @@
 """The repo server: resolves revisions, renders folders, and remembers both.
 
 It is the only one of the three programs that reads Git. While it is away, live objects are still
-watched, but nobody knows what they should be.
+watched, but there is nothing to compare them with.
 
 Source: Argo CD 3.5, `reposerver/{repository,cache}`.
 """
@@ -96,7 +96,11 @@ class RepoServer:
             return self._manifests[place]
         self._check_paused(place)
         try:
-            found = generate(source, lambda path: self.files(source, commit, path))
+            found = generate(
+                source,
+                lambda path: self.files(source, commit, path),
+                instance.rpartition("_")[2],
+            )
         except GenerationError as error:
             count = self._failures.get(place, (0, 0.0, ""))[0] + 1
             self._failures[place] = (count, self.now(), error.what)

@@ -77,7 +77,7 @@ class SyncRun:
         results: what is known of them from earlier passes.
         options: how the sync may act.
         permitted: says why the project does not permit an object; empty if it does.
-        note: hears of each object that is written.
+        note: is called with each object that is written.
     """
 
     cluster: Cluster

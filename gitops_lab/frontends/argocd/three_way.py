@@ -2,7 +2,7 @@
 
 It looks at three states: what was applied last (an annotation on the live object says it), what is
 live, and what is desired. A field that was applied and is desired no more goes; a field that only
-the live object has stays, whoever put it there. This is both how Argo CD applies by default and
+the live object has stays, whatever its origin. This is both how Argo CD applies by default and
 how it compares, so an extra field is neither seen nor removed.
 
 Source: Argo CD 3.5, gitops-engine `pkg/diff/diff.go` ThreeWayDiff; kubectl 1.37 `pkg/cmd/apply`.
@@ -25,7 +25,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def last_applied(live: Object | None) -> Object:
-    """The configuration that was applied last; empty if none was, or nobody can read it."""
+    """The configuration that was applied last; empty if none was, or it cannot be read."""
     text = ((live or {}).get("metadata", {}).get("annotations") or {}).get(LAST_APPLIED)
     try:
         found = json.loads(text) if text else {}

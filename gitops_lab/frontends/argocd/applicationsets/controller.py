@@ -247,7 +247,7 @@ class ApplicationSetController:
             for key, app in sorted(owned.items()):
                 if "deletionTimestamp" not in app["metadata"]:
                     self.cluster.delete(key, uid=app["metadata"]["uid"])
-                    self._tell(appset, now, "Deleted", f'Deleted Application "{key.name}"')
+                    self._event(appset, now, "Deleted", f'Deleted Application "{key.name}"')
 
     def _create_or_update(
         self, appset: Object, body: Object, live: Object | None, policy: str, now: float
@@ -257,7 +257,7 @@ class ApplicationSetController:
             live = self.cluster.get(ObjectKey.of(body))
         if live is None:
             self.cluster.create(body, manager=APPLICATION_SET_CONTROLLER)
-            self._tell(appset, now, "created", f'created Application "{name}"')
+            self._event(appset, now, "created", f'created Application "{name}"')
             return
         if policy not in ("sync", "create-update"):
             return
@@ -272,7 +272,7 @@ class ApplicationSetController:
             patch["metadata"] = metadata
         if patch:
             self.cluster.patch(ObjectKey.of(live), patch, manager=APPLICATION_SET_CONTROLLER)
-            self._tell(appset, now, "updated", f'updated Application "{name}"')
+            self._event(appset, now, "updated", f'updated Application "{name}"')
 
     def _kept(self, appset: Object, body: Object, live: Object) -> Object:
         """The wanted Application with what others may set on the live one."""
@@ -333,9 +333,9 @@ class ApplicationSetController:
                 manager=APPLICATION_SET_CONTROLLER, subresource="status",
             )  # fmt: skip
             if error is not None:
-                self._tell(appset, now, error.reason, error.message, "Warning")
+                self._event(appset, now, error.reason, error.message, "Warning")
 
-    def _tell(
+    def _event(
         self, appset: Object, now: float, reason: str, message: str, type_: str = "Normal"
     ) -> None:
         self.record(appset, now, reason, message, type_)

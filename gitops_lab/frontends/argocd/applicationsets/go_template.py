@@ -260,7 +260,7 @@ class _Run:
             return FUNCTIONS[name](*words)
         except TemplateError:
             raise
-        except Exception as error:  # whatever a template hands to a function
+        except Exception as error:  # a template may call a function with anything
             raise TemplateError(f"error calling {name}: {error}") from None
 
 

@@ -1,7 +1,7 @@
 """The kind Application (argoproj.io/v1alpha1), with the fields of Argo CD 3.5.
 
-It has no status subresource: whoever may write the object may write its status, and each write of
-it moves the generation.
+It has no status subresource: the right to write the object is the right to write its status. Each
+status write moves the generation.
 """
 
 from __future__ import annotations
