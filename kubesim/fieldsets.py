@@ -9,7 +9,7 @@ element with others below it is in the set only if `.` is among them:
     {"f:args": {}}                                            .args, an atomic list, as a whole
 
 Everything here is a pure function: what comes in is not changed, and what comes out shares with it
-whatever stayed the same.
+the parts that stayed the same.
 
 Source: sigs.k8s.io/structured-merge-diff v6 (packages `fieldpath` and `typed`).
 """

@@ -3,7 +3,7 @@
 Every object carries `metadata.managedFields`: an entry for each manager, with the set of fields
 that the manager stated (operation Apply) or wrote (operation Update). From those sets follows all
 that server-side apply does: a field that another manager owns with another value is a conflict; a
-field that a configuration states no more, and nobody else owns, goes.
+field that a configuration no longer states, and no other manager owns, is removed.
 
 `apply` merges a configuration; `track` keeps the record for creates, updates and the other patches.
 Neither changes what it is handed.
@@ -83,7 +83,7 @@ def apply(
         subresource: such as `status`; empty for the object itself.
         status_apart: whether the kind has a status subresource, so that only it can write status.
         api_version: in which the configuration was sent; by default the one that it is in.
-        yielded: fields that whoever owns them gives up without a conflict.
+        yielded: fields that their managers give up without a conflict.
 
     Returns:
         The merged object, or `live` itself if the apply changes nothing.
@@ -158,7 +158,7 @@ def track(
 ) -> Object:
     """The new object with its managedFields brought up to date after a create, update or patch.
 
-    What the manager wrote becomes its own, and nobody else's any more; what went is nobody's. An
+    What the manager wrote is owned by it alone; a removed field has no owner. An
     object whose managedFields a client cleared stays without until the first apply.
 
     Args:
@@ -335,7 +335,7 @@ def _is_set(fields: Any) -> bool:
 
 
 def _taken_from(entries: Iterable[Entry], lost: Fields) -> list[Entry]:
-    """The entries without fields that went to somebody else; those left with none disappear."""
+    """The entries without fields that another manager took; those left with none disappear."""
     result = []
     for entry in entries:
         fields = fieldsets.difference(entry["fieldsV1"], lost)

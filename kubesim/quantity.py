@@ -14,7 +14,7 @@ from functools import lru_cache, total_ordering
 from kubesim.errors import ApiError
 
 PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
-"""The expression that the real server quotes at whoever sends something else."""
+"""The expression that the real server quotes when it refuses another text."""
 
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 """Powers of 1024 by suffix."""

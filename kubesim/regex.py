@@ -1,6 +1,6 @@
 """Regular expressions as Kubernetes has them: those of Go, which are RE2's.
 
-They take time in proportion to the text, whatever the expression; there are no look-arounds and no
+They take time in proportion to the text, for every expression; there are no look-arounds and no
 back references, `$` is the very end of the text, and `(?i)` may stand anywhere.
 
 Source: Go `regexp/syntax` (the words of its errors), google/re2 (the same syntax).

@@ -1,7 +1,7 @@
 """A typed view of the Kubernetes schemas: which fields a kind has, and what each may hold.
 
 The facts are the OpenAPI definitions of Kubernetes, as the package `kubernetes-validate` ships
-them. They are read once per process, and turned into nodes only where somebody looks.
+them. They are read once per process, and turned into nodes only where they are used.
 
 A request's body goes through `decode`, which leaves it as the real server's decoder would.
 """

@@ -58,7 +58,7 @@ def default(obj: Object, resource: Resource, *, old: Object | None = None) -> Ob
 def prepared(obj: Object, resource: Resource) -> Object:
     """A new object with what its strategy makes up, such as the selector of a Job.
 
-    That is no default: it comes later, and nobody owns it.
+    That is not a default: it is added later, and no field manager owns it.
     """
     kind = resource.api_version, resource.kind
     first = None if resource.is_custom else ON_CREATE.get(kind)

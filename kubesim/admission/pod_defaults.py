@@ -97,7 +97,7 @@ _REFERENCE = re.compile(
 
 
 def pull_policy(image: str) -> str:
-    """When to pull an image, if nobody says: `latest` moves, every other tag and digest is kept.
+    """When to pull an image, unless the pod says it: `latest` moves, every other tag is kept.
 
     The tag of what is no image's name counts as none, and not as `latest`.
     """
@@ -172,7 +172,7 @@ def pod_spec(spec: Object) -> Object:
 
 
 def pod_template(template: Object) -> Object:
-    """A pod template, in whatever it is embedded."""
+    """A pod template, in any kind of object."""
     return always(template, "spec", pod_spec)
 
 

@@ -1,4 +1,4 @@
-"""The defaults of Services, and what a Service keeps when it is written anew.
+"""The defaults of Services, and what a Service keeps when it is written again.
 
 Source: pkg/apis/core/v1/defaults.go and pkg/registry/core/service/storage, Kubernetes 1.37, for a
 cluster that has IPv4 addresses only.
@@ -107,7 +107,7 @@ _BY_TYPE = (
 
 
 def carry_over(service: Object, old: Object) -> Object:
-    """A Service that is written anew, with what it was given before, and without what its new
+    """A Service that is written again, with what it was given before, and without what its new
     type has no use for.
 
     Who sends a Service from a file does not know its addresses and node ports; who changes its

@@ -119,7 +119,7 @@ def bootstrap(api: Api) -> None:
 
 
 def _healthy(component: str) -> Object:
-    """The ComponentStatus of a part of the cluster: whoever can ask finds all of them at work."""
+    """The ComponentStatus of a part of the cluster: all parts are healthy while the API answers."""
     return {
         "apiVersion": "v1",
         "kind": "ComponentStatus",

@@ -123,17 +123,17 @@ def decoded(
         resource: what it is sent to.
         validation: what becomes of unknown fields (see `Options.field_validation`).
         warn: is told of unknown fields if they are neither refused nor ignored.
-        findings: what was found before, by whoever read the body; treated like unknown fields.
+        findings: what was found when the body was read; treated like unknown fields.
         known: an object that was decoded before; what the body shares with it is not looked at.
         patch: the patch that the body is the outcome of; refusals quote it. (The real server
-            quotes the whole outcome of a JSON or merge patch, which nobody can read.)
+            quotes the whole outcome of a JSON or merge patch, which is unreadable.)
 
     Raises:
         ApiError: 400 BadRequest; for the outcome of a patch, 422 Invalid.
     """
     obj, unknown, wrong = _decode(body, resource, known)
     if findings:
-        # A field that nobody knows is not told of again for being there twice.
+        # An unknown field is reported once, although it is a duplicate as well.
         doubly = {f"duplicate {each.removeprefix('unknown ')}" for each in unknown}
         unknown = [*(each for each in findings if each not in doubly), *unknown]
     if wrong:

@@ -17,8 +17,8 @@ class Options:
         force: an apply takes fields away from managers that it is in conflict with.
         field_validation: what becomes of unknown fields: `Strict` refuses the request, `Warn`
             drops them with a warning, `Ignore` drops them silently. The HTTP API's own default is
-            Warn; kubectl asks for Strict, and so does this, because a typing error that vanishes
-            teaches nobody.
+            Warn; kubectl asks for Strict, and so does this, because a typing error must not
+            go unnoticed.
         findings: what the body's own decoder found beside; it is treated like unknown fields.
         propagation: what a deletion does with dependents: `Background`, `Foreground`, `Orphan`,
             or empty for the resource's default.
@@ -27,7 +27,7 @@ class Options:
         grace_period: seconds a deleted pod has to stop; None for what the pod itself says.
         body_size: how many bytes the request had; small ones are not measured when they are stored.
         user: who asks; for guards of writes (see `Writing`), nothing else here forbids anything.
-        groups: the groups of whoever asks.
+        groups: the groups of the user.
     """
 
     field_manager: str = ""

@@ -19,7 +19,7 @@ _MOST_DISRUPTED = 2000
 def bound(pod: Object, binding: Object, now: str) -> Object:
     """The pod on the node that a Binding names.
 
-    Nobody comes to own the field: the real server writes it past the field managers, too.
+    No manager owns the field: the real server writes it without field managers, too.
 
     Args:
         pod: the pod as stored.
@@ -153,7 +153,7 @@ def _check(budget: Object) -> None:
 
 
 def _lets_go_of_broken(budget: Object) -> bool:
-    """Whether a pod that is not ready may be evicted whatever the budget says."""
+    """Whether a pod that is not ready may be evicted although the budget is used up."""
     if budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
         return True
     status = budget.get("status") or {}

@@ -1,7 +1,7 @@
 """ResourceQuotas: what a namespace may use up, and what it has used.
 
 A request is checked against what is used, as each quota's status says, and charged to it once it
-is stored; what is given back is found by counting anew, which the quota controller does.
+is stored; what is given back is found by counting again, which the quota controller does.
 
 Source: apiserver `pkg/admission/plugin/resourcequota` and pkg/controller/resourcequota
 (Kubernetes 1.37). The real plugin refuses what comes before the controller has counted for the

@@ -1,8 +1,8 @@
 """Reviews: what is asked last, before a request takes effect.
 
-When the object is complete and valid, whoever reviews requests sees it as it would be stored, and
-the object that it replaces. Unlike guards, reviews are asked of deletions and of subresources too:
-these are the validating admission plugins of the real server.
+When the object is complete and valid, each review sees it as it would be stored, and the object
+that it replaces. Unlike guards, reviews are asked of deletions and of subresources too: these are
+the validating admission plugins of the real server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The scale subresource: the number of replicas, whatever the workload.
+"""The scale subresource: the number of replicas of any kind of workload.
 
 Source: autoscaling/v1 Scale and the ScaleREST of the apps registries.
 """
@@ -16,7 +16,7 @@ from kubesim.resources import Resource
 API_VERSION, KIND = "autoscaling/v1", "Scale"
 
 RESOURCE = Resource("autoscaling", "v1", KIND, "scales", "scale", namespaced=True)
-"""What a Scale is checked as. Nobody serves it on its own: it is a view of something else."""
+"""What a Scale is checked as. It is not served on its own: it is a view of another object."""
 
 
 def scale_of(obj: Object, resource: Resource, *, may_lack: bool = False) -> Object:

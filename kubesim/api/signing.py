@@ -23,7 +23,7 @@ _VERDICTS = ("Approved", "Denied")
 
 
 def requested(request: Object, options: Options) -> Object:
-    """A new request that says who made it, whatever it says itself."""
+    """A new request with the user who made it, not the user that it names itself."""
     spec = {key: value for key, value in (request.get("spec") or {}).items() if key not in _WHO}
     return {**request, "spec": {**spec, "username": options.user, "groups": list(options.groups)}}
 

@@ -74,7 +74,7 @@ def creates_on_update(resource: Resource) -> bool:
 
 
 def updates_unconditionally(resource: Resource) -> bool:
-    """Whether an update may leave out the resourceVersion, and so overwrite whatever is there."""
+    """Whether an update may leave out the resourceVersion, and so overwrite the newest state."""
     return not resource.is_custom and (resource.group, resource.plural) not in _CONDITIONAL_ONLY
 
 

@@ -90,7 +90,7 @@ class Api:
         self.reviews = self._writing.reviews
         """What may refuse any request, at its end (see `reviews`), in the order of asking."""
         self.computed: dict[tuple[str, str], Callable[[str | None], list[Object]]] = {}
-        """What is not stored but made when somebody asks, by group and plural: all objects of a
+        """What is not stored but computed for each request, by group and plural: all objects of a
         namespace, or of all if it is None, ordered as in a list."""
         self.before_reading: dict[tuple[str, str], Callable[[], None]] = {}
         """Who brings objects up to date before they are read, by group and plural."""
@@ -457,7 +457,7 @@ class Api:
         subresource: str,
         options: Options = NONE,
     ) -> None:
-        """Ask whether a connection to an application may be made; making it is somebody else's.
+        """Ask whether a connection to an application may be made; it is made in `http`.
 
         Args:
             resource: pods or services.

@@ -19,8 +19,8 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 class Watch:
     """A watch that is asked, not one that calls: `poll` tells what has happened since the last.
 
-    An object that comes to match the selectors is ADDED, one that ceases to is DELETED, whatever
-    happened to it. Source: the watch cache (apiserver `storage/cacher`).
+    An object that comes to match the selectors is ADDED, one that ceases to is DELETED, no
+    matter what happened to it. Source: the watch cache (apiserver `storage/cacher`).
 
     Args:
         store: whose changes are told.

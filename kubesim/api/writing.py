@@ -128,7 +128,7 @@ class Writing:
         if not owned:
             obj = self._tracked(None, obj, resource, "", options)
         obj = prepared(obj, stored)
-        # What the server adds from here on belongs to nobody.
+        # No manager owns what the server adds from here on.
         if key[:2] == ("", "pods"):
             obj = plugins.admit_pod(obj, self.store, rng)
         elif key[:2] == ("", "services"):
@@ -172,7 +172,7 @@ class Writing:
             resource: what is written, in the version of the request.
             key: where.
             old: the object as stored.
-            obj: the object as it shall be, decoded, in the stored version.
+            obj: the object as it will be, decoded, in the stored version.
             subresource: what of it is written: `status`, `scale`, `finalize`, `approval`, or empty.
             options: of the request.
             owned: whether its managedFields are right already.
@@ -247,10 +247,10 @@ class Writing:
         options: Options,
         subresource: str = "",
     ) -> None:
-        """Ask whoever reviews requests (see `reviews.Request` for the arguments).
+        """Ask the reviews (see `reviews.Request` for the arguments).
 
         Raises:
-            ApiError: somebody refuses it.
+            ApiError: one of them refuses it.
         """
         if not self.reviews:
             return
@@ -280,7 +280,7 @@ class Writing:
         return quotas.charges(self.store, key, old, new, subresource)
 
     def _charge(self, charges: Sequence[quotas.Charge]) -> None:
-        """Write down what a write that is stored has used up; nobody is asked any more."""
+        """Write down what a write that is stored has used up, without asking policies again."""
         for quota, status in charges:
             metadata = quota["metadata"]
             key = Key(quotas.GROUP, quotas.PLURAL, metadata["namespace"], metadata["name"])
@@ -302,7 +302,7 @@ class Writing:
         return Random(self.store.revision) if options.dry_run else self.rng
 
     def _name(self, key: Key, metadata: Mapping[str, Any], rng: Random) -> str:
-        """A name from `generateName` that nobody has; empty if there is nothing to make it of."""
+        """A name from `generateName` that is free; empty if there is nothing to make it of."""
         base = metadata.get("generateName")
         while base:
             name = strategy.generated(base, rng)

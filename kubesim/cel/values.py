@@ -37,7 +37,7 @@ _HEADER = {
     "kind": _TEXT,
     "metadata": {"type": "object", "properties": {"name": _TEXT, "generateName": _TEXT}},
 }
-"""What of an object's header rules can see, whatever the schema says."""
+"""What of an object's header rules can always see."""
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ from kubesim.selectors import label_selector
 
 
 def could_match(criteria: Object, resources: Iterable[Resource], subresource: str) -> bool:
-    """Whether a request for one of these resources could be meant, whatever it does.
+    """Whether a request for one of these resources could be meant, for any operation.
 
     Args:
         criteria: the matchConstraints of a policy.

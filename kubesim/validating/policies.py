@@ -27,7 +27,7 @@ _CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "
 _OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
 
 _Hook = tuple[Object, list[Object]]
-"""A policy and its bindings. A policy that nobody has bound says nothing."""
+"""A policy and its bindings. A policy without a binding has no effect."""
 
 
 class Misconfigured(Exception):
@@ -51,7 +51,7 @@ class ValidatingAdmission:
         """Ask all policies about one request.
 
         Raises:
-            ApiError: 422 Invalid, or whatever reason the first denial has.
+            ApiError: 422 Invalid, or the reason of the first denial.
         """
         if self._hooks is None:
             self._hooks = list(self._read())
@@ -66,7 +66,7 @@ class ValidatingAdmission:
         denied: list[ApiError] = []
         for policy, bindings in hooks:
             denied += self._ask(policy, bindings, request, versions, namespace)
-        if denied:  # whoever warned has been heard by now
+        if denied:  # all warnings were collected before
             raise denied[0]
 
     # Which policies there are

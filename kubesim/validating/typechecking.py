@@ -108,7 +108,7 @@ def _fault(text: str, spec: Object, resource: Resource, registry: Registry) -> s
         try:
             known["params"] = _described(registry.by_kind(kind["apiVersion"], kind["kind"]).node)
         except ApiError:
-            return ""  # whatever they are
+            return ""  # of any type
     variables: dict[str, values.Schema] = {}
     try:
         for variable in spec.get("variables") or ():

@@ -221,7 +221,7 @@ class Rest:
         return replace(self, namespace=namespace)
 
     def as_user(self, user: str, group: str = "") -> Rest:
-        """The same, as somebody else, who is in a group or in none."""
+        """The same, as another user, who is in a group or in none."""
         groups = {"Impersonate-Group": group} if group else {}
         return replace(self, headers={"Impersonate-User": user, **groups})
 
@@ -280,7 +280,7 @@ class Rest:
         options: Object = {"preconditions": {key: text for key, text in wanted.items() if text}}
         if propagation:
             options["propagationPolicy"] = propagation
-        if dry_run:  # whoever sends a body has no options in the query
+        if dry_run:  # a request with a body has no options in the query
             options["dryRun"] = ["All"]
         return self._ask("DELETE", self._path(place, name), options)
 

@@ -235,7 +235,7 @@ def test_objects_are_selected_by_labels_but_not_by_their_fields(books: Books) ->
 
 
 def test_a_stricter_schema_does_not_lock_old_objects_out(subject: Subject, books: Books) -> None:
-    """Unchanged values are not judged anew: CRD validation ratcheting (stable since 1.33)."""
+    """Unchanged values are not judged again: CRD validation ratcheting (stable since 1.33)."""
     books.create(pages=1)
     definition = books.requests.read(DEFINITIONS, books.name)
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

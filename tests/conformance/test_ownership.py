@@ -405,7 +405,7 @@ def test_anybody_else_has(subject: Subject) -> None:
 
 def test_so_has_kubectl_with_what_was_changed_since(subject: Subject) -> None:
     applied_by_kubectl(subject, a="1")
-    subject.requests.patch("configmaps", "book", {"data": {"a": "5"}}, manager="somebody")
+    subject.requests.patch("configmaps", "book", {"data": {"a": "5"}}, manager="another")
     with refused(409, "Conflict", ".data.a"):
         subject.requests.patch("configmaps", "book", book(a="2"), type="apply", manager="kubectl")
 

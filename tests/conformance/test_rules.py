@@ -18,7 +18,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 
 
 def pod(**spec: Any) -> Object:
-    # For a node that there is not: nobody touches it.
+    # For a node that there is not: nothing touches it.
     whole = {"containers": [CONTAINER], "nodeName": "nowhere", **spec}
     return named("v1", "Pod", "web", spec=whole)
 

@@ -383,7 +383,7 @@ def test_a_budget_holds_an_eviction_back(subject: Subject) -> None:
 
 
 def test_an_eviction_may_be_of_the_older_version(subject: Subject) -> None:
-    spec = {"containers": [{"name": "a", "image": PAUSE}], "schedulerName": "nobody"}
+    spec = {"containers": [{"name": "a", "image": PAUSE}], "schedulerName": "none"}
     subject.requests.create("pods", named("v1", "Pod", "a", spec=spec))
     eviction = named("policy/v1beta1", "Eviction", "a")
     told = subject.requests.create("pods", eviction, name="a", sub="eviction")

@@ -100,12 +100,12 @@ def test_an_accounts_pull_secrets_are_its_pods(world: World) -> None:
 
 def test_an_account_must_exist(world: World) -> None:
     with pytest.raises(ApiError) as refusal:
-        world.create(pod(serviceAccountName="nobody"))
+        world.create(pod(serviceAccountName="missing"))
     assert refused(refusal) == (
         403,
         "Forbidden",
-        'pods "web-1" is forbidden: error looking up service account default/nobody: '
-        'serviceaccount "nobody" not found',
+        'pods "web-1" is forbidden: error looking up service account default/missing: '
+        'serviceaccount "missing" not found',
     )
 
 
@@ -153,7 +153,7 @@ def test_a_priority_comes_from_the_class_alone(world: World) -> None:
         world.create(pod(priority=5))
 
 
-def test_what_admission_adds_belongs_to_nobody(world: World) -> None:
+def test_what_admission_adds_belongs_to_missing(world: World) -> None:
     [entry] = world.create(pod(), field_manager="me")["metadata"]["managedFields"]
     assert not entry["fieldsV1"]["f:spec"].keys() & {
         "f:volumes",

@@ -1,4 +1,4 @@
-"""What holds for the API whatever is asked of it."""
+"""What holds for the API in answer to every request."""
 
 from __future__ import annotations
 

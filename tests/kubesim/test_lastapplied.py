@@ -51,7 +51,7 @@ def test_what_somebody_changed_since_is_still_a_conflict(world: World) -> None:
 def test_another_manager_is_told_of_the_conflict(world: World) -> None:
     applied_by_the_client(world, book(page="1"))
     with pytest.raises(ApiError, match='conflict with "kubectl-client-side-apply"'):
-        apply(world, book(page="2"), "somebody")
+        apply(world, book(page="2"), "another")
 
 
 def test_the_annotation_follows_what_kubectl_has_the_server_apply(world: World) -> None:

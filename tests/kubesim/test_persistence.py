@@ -184,7 +184,7 @@ def test_every_acknowledged_change_survives_kill_9(tmp_path: Path) -> None:
         assert revisions[0] > acknowledged
         acknowledged = revisions[-1]
         with Log(folder, window=WINDOW) as log:
-            # A change may have been made that nobody was told of any more.
+            # A change may have been made that no client was told of any more.
             assert acknowledged <= log.store.revision <= acknowledged + 1
             assert list(log.store.items()) == expected(log.store.revision)
 

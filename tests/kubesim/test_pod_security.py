@@ -132,7 +132,7 @@ def test_labels_that_say_nothing_are_refused() -> None:
 
 def test_a_new_namespace_must_have_labels_that_can_be_read() -> None:
     body = namespace("shop")
-    body["metadata"]["labels"] = labels(audit="nobody")
+    body["metadata"]["labels"] = labels(audit="unknown")
     with pytest.raises(ApiError, match=r"pod-security\.kubernetes\.io/audit"):
         World().create(body)
 

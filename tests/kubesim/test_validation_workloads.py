@@ -472,7 +472,7 @@ CASES = [
         ),
     ),
     Case(
-        "a time zone is not whatever the server's is",
+        "a time zone is not the server's own",
         "CronJob",
         {"spec.timeZone": "Local", "spec.startingDeadlineSeconds": -1},
         (

@@ -56,7 +56,7 @@ def context(of: Mapping[str, Any], name: str) -> Any:
 
 
 def has_own_users(pod: Object, minor: int) -> bool:
-    """Whether root in the pod is nobody on the node, so that rules about users matter less."""
+    """Whether root in the pod has no rights on the node, so that rules about users matter less."""
     return minor >= 35 and spec_of(pod).get("hostUsers") is False
 
 
@@ -86,5 +86,5 @@ def quoted(names: Iterable[str]) -> str:
 
 
 def setters(on_pod: bool, bad: Sequence[str]) -> str:
-    """Who says something that is not allowed: `pod and container "a"`; empty if nobody does."""
+    """Who says something that is not allowed: `pod and container "a"`; empty if none does."""
     return " and ".join((["pod"] if on_pod else []) + ([some("container", bad)] if bad else []))

@@ -33,7 +33,7 @@ CONTROLLERS = frozenset(
         ("batch", "jobs"),
     }
 )
-"""Resources that pods are made from; whoever writes one is warned of what the pods will be told."""
+"""Resources that pods are made from. A client that writes one is warned about its pods."""
 
 _VERSION = re.compile(r"v1\.(0|[1-9][0-9]*)", re.ASCII)
 
@@ -68,7 +68,7 @@ class Policy:
 
     Args:
         enforce: pods that violate it are refused.
-        warn: whoever writes a pod, or what makes pods, is warned.
+        warn: the client that writes a pod, or an object that makes pods, is warned.
         faults: label, value, and what is wrong with it. A level that cannot be read counts as
             restricted if it is to be enforced, else as privileged.
     """

@@ -1,7 +1,7 @@
 """Validation: what the API server refuses, and in which words.
 
 Rules are pure functions in a table from kind to rule (`RULES`); a rule yields one `FieldError` for
-each fault. They say what the real server says, so that whoever reads a refusal here has read the
+each fault. They say what the real server says, so that a reader of a refusal here has read the
 one they will meet at work.
 
 Source: `ValidateXxx` in pkg/apis/*/validation and the registry strategies of Kubernetes 1.37, with

@@ -118,7 +118,7 @@ def difference(before: Any, after: Any, definition: str) -> str:
 
     Args:
         before: the struct as it was.
-        after: as it shall be.
+        after: as it will be.
         definition: of the struct, as for `in_go`.
     """
     old, new = (

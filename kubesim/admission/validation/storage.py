@@ -50,7 +50,7 @@ def claim(obj: Object, old: Object | None) -> Errors:
 
 
 def check_claim_spec(spec: Object, path: str) -> Errors:
-    """What somebody asks storage for."""
+    """What a claim asks of storage."""
     modes = spec.get("accessModes", [])
     if not modes:
         yield required(f"{path}.accessModes", "at least 1 access mode is required")
