@@ -243,11 +243,13 @@ def run_answer(options: argparse.Namespace) -> int:
 
 def run_hint(options: argparse.Namespace) -> int:
     """`gitops-lab lab hint`."""
+    from gitops_lab.labs import text
+
     session = _active()
     step = session.step(options.step)
     number, hint = session.hint(step)
     print(f"Hint {number} of {len(step.hints)}")
-    _print_markdown(hint, session.record.sandbox)
+    text.show(text.console(), text.hint(hint, session.record.sandbox))
     if number == len(step.hints):
         print("\nThat was the last one. `gitops-lab lab solve` does the step for you.")
     return 0
@@ -550,7 +552,7 @@ def _show(session: Session, step: Step) -> int:
 
     record = session.record
     console = text.console()
-    console.print(text.step_text(session.lab, step, record.step(step.id), record.sandbox))
+    text.show(console, text.step_text(session.lab, step, record.step(step.id), record.sandbox))
     if step.predict is not None and not record.step(step.id).prediction:
         _ask_prediction(session, step)
     print("When done: gitops-lab lab check    Stuck? gitops-lab lab hint")
@@ -613,7 +615,7 @@ def _finished(session: Session) -> int:
 def _print_markdown(words: str, sandbox: str = "default") -> None:
     from gitops_lab.labs import text
 
-    text.console().print(text.markdown(text.for_sandbox(words, sandbox)))
+    text.show(text.console(), text.markdown(text.for_sandbox(words, sandbox)))
 
 
 def _as_json(report: Report) -> dict[str, Any]:

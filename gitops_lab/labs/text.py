@@ -30,6 +30,8 @@ STYLES = {"passed": "green", "failed": "red", "waiting": "yellow", "solved": "cy
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and newline, and those that turn the direction of writing."""
 
+_SPAN = re.compile(r"`([^`]+)`")
+
 _NAMED = "status|logs|kubectl|kubeconfig|clone|git-url|pause|resume|step|disconnect|reconnect|down"
 _OWN = re.compile(rf"\bgitops-lab ({_NAMED})\b")
 
@@ -85,6 +87,27 @@ def for_sandbox(text: str, sandbox: str) -> str:
 def markdown(text: str) -> RenderableType:
     """Markdown, as a terminal shows it."""
     return _Markdown(plain(text), hyperlinks=False)
+
+
+def show(terminal: Console, what: RenderableType) -> None:
+    """Print it. Commands that are wider than the terminal are not cut off."""
+    terminal.print(what, crop=False)
+
+
+def hint(text: str, sandbox: str = "default") -> RenderableType:
+    """A hint. One that gives commands shows each in a line of its own, to be copied."""
+    text = for_sandbox(text, sandbox)
+    commands = [line for span in _SPAN.findall(text) if " " in span for line in span.split(" && ")]
+    rest = _SPAN.sub(" ", text)
+    prose = [word for word in re.findall(r"\w+", rest) if word not in ("and", "then")]
+    if len(prose) > 3 and max(map(len, commands), default=0) <= 60:
+        return markdown(text)  # a sentence that names commands
+    lines: list[RenderableType] = [markdown(rest.strip(" ,.") + ":")] if len(prose) > 3 else []
+    lines += [
+        Text(f"    {plain(line)}", style="cyan", no_wrap=True, overflow="ignore")
+        for line in commands
+    ]
+    return Group(*lines) if commands else markdown(text)
 
 
 def step_text(lab: Lab, step: Step, record: StepRecord, sandbox: str = "default") -> RenderableType:

@@ -14,7 +14,7 @@ from gitops_lab.labs.progress import StepRecord
 
 def shown(what: RenderableType) -> str:
     file = io.StringIO()
-    text.console(file).print(what)
+    text.show(text.console(file), what)
     return file.getvalue()
 
 
@@ -54,3 +54,14 @@ def test_commands_name_the_sandbox_unless_it_is_the_usual_one(lab: Lab) -> None:
     assert text.for_sandbox(words, "default") == words
     named = text.for_sandbox(words, "two")
     assert named == "run `gitops-lab status --name two`, then gitops-lab lab check"
+
+
+def test_a_hint_that_gives_commands_shows_one_in_each_line() -> None:
+    given = shown(text.hint("`git add . && git commit -m 'x'`, then `git push origin HEAD:main`"))
+    assert [line.strip() for line in given.splitlines()] == [
+        "git add .", "git commit -m 'x'", "git push origin HEAD:main",
+    ]  # fmt: skip
+    long = f"`kubectl patch deployment shop -p '{'x' * 100}'`"
+    (line,) = shown(text.hint(long)).splitlines()
+    assert line.strip() == long.strip("`"), "it is neither cut off nor folded"
+    assert "`" not in shown(text.hint("Look for the word `replicas` in the file."))
