@@ -72,12 +72,6 @@ class Database:
                 entries = tree_entries_from_data(objects.stream(sha).read())
             return {name: Entry(mode, id) for id, mode, name in entries}
 
-        def tree_of(commit: str) -> bytes:
-            tree: bytes = repo.commit(commit).tree.binsha
-            return tree
-
-        repo = self._repo
-        self._tree_of = lru_cache(CACHED)(tree_of)
         self._contents: Kept[bytes, bytes] = Kept(ROOM, len)
         self.folder = lru_cache(CACHED)(folder)
         """The entries of a folder by name; bytes that are not UTF-8 are surrogates."""
@@ -162,7 +156,7 @@ class Database:
             LookupError: the commit does not exist.
         """
         try:
-            tree = self._tree_of(commit)
+            tree = self._repo.commit(commit).tree.binsha
         except (ValueError, LookupError, ODBError, OSError) as error:
             _restart(self._repo.git, error)
             if isinstance(error, OSError):
