@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
 
+from bench.engine import engine
 from bench.flux import flux
 from bench.harness import Figure, each, seconds
 from bench.https import https
@@ -223,6 +224,7 @@ CASES: dict[str, Callable[[int], list[Figure]]] = {
     "processes": processes,
     "reconcile": reconcile,
     "apply": apply,
+    "engine": engine,
     "fleets": fleets,
     "flux": flux,
     "https": https,

@@ -48,7 +48,7 @@ def _by_program(
     program = helm()
     assert program is not None
     options = ["--include-crds", "--namespace", NAMESPACE]
-    with workspace() as place:
+    with workspace(files) as place:
         place.write(files, links)
         return place.run(program, ["template", release, f"./{folder}", *options])
 
@@ -56,7 +56,7 @@ def _by_program(
 def _by_library(
     files: Mapping[str, bytes], links: Mapping[str, str], folder: str, release: str
 ) -> bytes:
-    with workspace() as place:
+    with workspace(files) as place:
         place.write(files, links)
         chart = f"./{folder}"
         return place.run(Path(sys.executable), ["-I", "-c", PROGRAM, chart, release, NAMESPACE])

@@ -37,7 +37,7 @@ def build(
         RenderError: it took too long, or printed too much.
     """
     options = ["--enable-helm", f"--helm-command={helm}"] if helm else []
-    with workspace() as place:
+    with workspace(files) as place:
         place.write(files, links)
         command = packaged_kubectl()
         if origins:

@@ -142,10 +142,23 @@ class Workspace:
         return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
 
 
+IN_MEMORY = Path("/dev/shm")
+"""Linux keeps what is here in memory, so that small files are written at once."""
+
+SMALL = 4 * 2**20
+"""Bytes that may lie in memory; containers often have 64 MiB of it."""
+
+
 @contextmanager
-def workspace() -> Iterator[Workspace]:
-    """A private folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="gitops-lab-render-") as folder:
+def workspace(files: Mapping[str, bytes]) -> Iterator[Workspace]:
+    """A private folder that is gone afterwards.
+
+    Args:
+        files: what is going to be written there.
+    """
+    is_small = sum(map(len, files.values())) <= SMALL
+    place = IN_MEMORY if is_small and os.access(IN_MEMORY, os.W_OK | os.X_OK) else None
+    with tempfile.TemporaryDirectory(prefix="gitops-lab-render-", dir=place) as folder:
         yield Workspace(Path(folder).resolve())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -138,3 +139,14 @@ def test_an_agent_that_fails_looks_again_later_and_later() -> None:
 def test_a_dial_that_does_not_exist_is_refused(dial: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="cannot be"):
         Policy(**dial)  # type: ignore[arg-type]
+
+
+def test_the_example_in_the_documentation_shows_what_it_says() -> None:
+    page = Path(__file__).parents[2] / "docs" / "dials.md"
+    code = page.read_text().partition("```python\n")[2].partition("```")[0]
+    names: dict[str, object] = {}
+    exec(code, names)
+    world = names["world"]
+    assert isinstance(world, Sandbox)
+    seen = [arm.watcher.last for arm in world.arms.values()]
+    assert [len(s.extra) if s else None for s in seen] == [1, 0]
