@@ -9,6 +9,9 @@ from gitops_lab.errors import LabError
 from gitops_lab.model import Object
 from gitops_lab.ports import Cluster
 
+PULLS = ("ErrImagePull", "ImagePullBackOff")
+"""Reasons that take turns while an image cannot be pulled."""
+
 PASSING = ("ContainerCreating", "PodInitializing")
 """Reasons that every container waits for once."""
 
@@ -57,7 +60,12 @@ def _reasons(pod: Object) -> Iterator[str]:
     ):
         waiting: dict[str, Any] = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason", "")
-        if reason and reason not in PASSING:
+        if reason in PULLS:
+            yield f"ImagePullBackOff: {container.get('image', 'the image')} cannot be pulled"
+        elif reason == "CrashLoopBackOff":
+            ended = (container.get("lastState") or {}).get("terminated") or {}
+            yield f"CrashLoopBackOff: it ends with exit code {ended.get('exitCode', '?')}"
+        elif reason and reason not in PASSING:
             message = waiting.get("message", "")
             yield f"{reason}: {message}" if message else str(reason)
 

@@ -233,22 +233,22 @@ class Watcher:
         keys = {manifest.key for manifest in wanted}
         orphans = (key for key in self.wanted_once if key not in keys and self._is_orphan(key))
         left = tuple(str(key) for key in sorted(orphans))
+        # All that is wanted is there and healthy: then what failed is to prune the rest.
+        refused = failure if left and health.is_healthy and not difference else ""
         return Observation(
             revision=self.head,
-            in_sync=not difference and not (left and failure),
+            in_sync=not difference and not refused,
             drifted=bool(self._settled and self._difference(self.deployer.applied)),
             health=health.status,
-            why=self._why(difference, health, failure, left) or _not_governed(extra),
+            why=refused or self._why(difference, health, failure) or _not_governed(extra),
             orphans=left,
             extra=extra,
         )
 
-    def _why(self, difference: str, health: Health, failure: str, orphans: tuple[str, ...]) -> str:
+    def _why(self, difference: str, health: Health, failure: str) -> str:
         """The cause of what is not as it should be: a refusal rather than what follows from it."""
         if difference:
             return self.fault or failure or difference
-        if orphans and failure:
-            return failure
         if not health.is_healthy:
             reason = pod_trouble(self.cluster, self._unhealthy())
             return f"{health.message}; {reason}" if reason else health.message

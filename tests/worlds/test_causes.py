@@ -63,7 +63,9 @@ def test_an_image_that_nobody_built_is_the_cause(world: Sandbox) -> None:
     world.commit("broken", {"web.yaml": dump(deployment(image="gitops-lab/shop:does-not-exist"))})
     world.run(minutes=2)
     for name, line in lines(world).items():
-        assert "ImagePullBackOff" in line or "ErrImagePull" in line, name
+        assert "ImagePullBackOff: gitops-lab/shop:does-not-exist cannot be pulled" in line, name
+    seen = [entry for entry in world.journal if "cannot be pulled" in entry.why]
+    assert len(seen) <= 2 * len(world.arms)  # the back-off alone is no news
     assert doing(world, PUSH).startswith("waits for the rollout of ")
     assert "at the latest" in doing(world, PUSH)
 
