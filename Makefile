@@ -48,8 +48,8 @@ bench: $(VENV)/run.stamp ## Measure speed and write docs/benchmarks.md; ARGS=--q
 	$(say) "Measuring"
 	@$(BIN)/python -m bench $(ARGS)
 
-fuzz: $(VENV)/fuzz.stamp ## Ask a live cluster for a minute what nobody would; ARGS='--seconds 600 --seed 7'
-	$(say) "Asking"
+fuzz: $(VENV)/fuzz.stamp ## Send odd requests and patches for ten minutes, with fixed seeds; ARGS='--seconds 60 --seeds 7'
+	$(say) "Fuzzing"
 	@$(BIN)/python -W ignore -m tests.fuzz $(ARGS)
 
 labs: $(VENV)/run.stamp ## Try every lab: starts, solutions, alternatives, ways round; ARGS=labs/05-drift

@@ -120,7 +120,7 @@ class WallClock:
     """The clock on the wall, or one that runs several times as fast.
 
     A step is told the instant at which it was due, as by `SimClock`, though it may run a little
-    later: whoever looks every 15 seconds does not lose a moment each time.
+    later, so that a task of every 15 seconds does not shift a little each time.
 
     Everything happens on the event loop of `run`, one thing at a time, except for steps that are
     driven `apart`: each such task has one thread, so that it is never stepped twice at once.

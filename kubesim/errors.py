@@ -7,7 +7,7 @@ from typing import Any
 
 
 class LabError(Exception):
-    """Anything a user can cause and can mend.
+    """Anything a user can cause and correct.
 
     Args:
         what: the fault, in one sentence.

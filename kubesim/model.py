@@ -10,7 +10,7 @@ Object = dict[str, Any]
 
 
 def named(api_version: str, kind: str, name: str, namespace: str = "", **fields: Any) -> Object:
-    """An object with this name, and whatever fields it has beside its metadata."""
+    """An object with this name, and the fields that it has beside its metadata."""
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
 

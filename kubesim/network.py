@@ -79,7 +79,7 @@ def reach(
     *,
     source_ip: str = OUTSIDE,
 ) -> Verdict:
-    """Whether one pod can connect to another, or somebody outside the cluster to a pod.
+    """Whether one pod can connect to another, or a client outside the cluster to a pod.
 
     Args:
         store: where policies, namespaces and pods are.

@@ -60,10 +60,10 @@ class Log:
     written is refused with an ApiError 500 InternalError, and the store stays as it was.
 
     Args:
-        folder: where the files are; made if need be. Nobody else may read it.
+        folder: where the files are; made if need be. Only its owner may read it.
         sync: wait until the disk itself has each change.
         window: how many changes the store remembers for watches.
-        tell: is told, in a sentence, what was found or happened that nobody is refused for.
+        tell: gets, in a sentence, what was found or happened and refused nothing.
 
     Raises:
         LabError: another process uses the folder, or a file in it is damaged.
@@ -267,7 +267,7 @@ class Log:
     def _refuse(
         self, generation: _Generation, what: str, path: Path | None = None, place: int | None = None
     ) -> NoReturn:
-        """Go no further: nothing may be lost unless somebody who knows it says so."""
+        """Go no further: nothing may be lost unless a person decides so."""
         path = path or generation.log
         if generation is not self._generations[-1]:
             fix = (

@@ -218,7 +218,7 @@ class Store:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    # What follows is for whoever keeps a store beyond its process (see `persistence`).
+    # What follows is for code that keeps a store beyond its process (see `persistence`).
 
     def items(self) -> Iterator[tuple[Key, Object]]:
         """Every object with its key, ordered by key."""

@@ -1,9 +1,12 @@
 """Ask a live cluster for everything that its OpenAPI documents allow, and for more than that.
 
-    python -m tests.fuzz --seconds 60 --seed 1
+    python -m tests.fuzz --seconds 600 --seeds 1,2,3,5,8,13
+
+Two thirds of the time go to requests over HTTPS, one third to patches in-process (see
+`patch_at_random`), after each of which a new process takes over the store.
 
 Each operation gets requests that its document allows, for objects that may exist, in which now and
-then a value is exchanged for one that nobody expects. A finding is whatever is no proper answer: an
+then a value is exchanged for an unexpected one. A finding is an answer that is not proper: an
 error of the server's own, a refusal that is no Status, no answer in time, or a controller that
 fails at what was stored. What was found belongs into a plain test.
 """
@@ -34,6 +37,7 @@ from hypothesis.errors import FlakyStrategyDefinition
 
 from kubesim.controllers import Controllers
 from kubesim.controllers.images import Catalogue
+from tests.kubesim.controllers.test_odd_objects import patch_at_random
 from tests.kubesim.http.world import World, authority, client_context
 
 ANSWER_WITHIN = 5.0
@@ -73,7 +77,7 @@ class Live:
     def served(self) -> Iterator[Live]:
         """The cluster, as long as it serves."""
         client_context(self.world.folder, "admin", ("system:masters",))
-        logger = logging.getLogger("kubesim.http")
+        logger = logging.getLogger("kubesim")
         handler = _Collecting(self.faults)
         logger.addHandler(handler)
         self._thread.start()
@@ -84,6 +88,19 @@ class Live:
             self._done.set()
             self._thread.join(10)
             logger.removeHandler(handler)
+
+    def answers(self) -> bool:
+        """Whether a new object still gets what its controller gives it."""
+        api, name = self.world.api, "after-all"
+        namespaces = api.registry.by_kind("v1", "Namespace")
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        api.create(namespaces, body)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            if api.store.get(("", "serviceaccounts", name, "default")):
+                return True
+            time.sleep(0.05)
+        return False
 
     async def _serve(self) -> None:
         controllers = Controllers(self.world.api, images=Catalogue(), rng=Random(1))
@@ -206,7 +223,7 @@ class Fuzzer:
             self._found(self.live.faults.pop(), what)
 
     def _found(self, fault: str, what: str) -> None:
-        lines = [line for line in fault.strip().splitlines() if "gitops_lab" in line]
+        lines = [line for line in fault.strip().splitlines() if "kubesim/" in line]
         key = "\n".join([*lines[-1:], fault.strip().splitlines()[-1]])
         if key not in self.findings:
             self.findings[key] = f"{what[:3000]}\n{fault[-1500:]}"
@@ -269,15 +286,33 @@ def _is_status(content: bytes) -> bool:
 def main() -> int:
     """Returns: 0 if nothing was found, else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seeds", default="1,2,3,5,8,13", help="numbers with commas between")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Live(str(Path(folder))).served() as live:
-        fuzzer = Fuzzer(live)
-        fuzzer.run(arguments.seconds, arguments.seed)
-    codes = ", ".join(f"{count} × {code}" for code, count in sorted(fuzzer.codes.items()))
-    print(f"{fuzzer.codes.total()} requests ({codes}), {len(fuzzer.findings)} findings")
-    return 1 if fuzzer.findings else 0
+    seeds = [int(each) for each in arguments.seeds.split(",")]
+    findings, codes = 0, Counter[int]()
+    for seed_ in seeds:
+        with tempfile.TemporaryDirectory() as folder, Live(str(Path(folder))).served() as live:
+            fuzzer = Fuzzer(live)
+            fuzzer.run(arguments.seconds * 2 / 3 / len(seeds), seed_)
+            is_alive = live.answers()
+        codes += fuzzer.codes
+        findings += len(fuzzer.findings) + (not is_alive)
+        if not is_alive:
+            print(f"--- seed {seed_}: the cluster does not answer any more", flush=True)
+    patched = _patch_for(arguments.seconds / 3, seeds)
+    told = ", ".join(f"{count} × {code}" for code, count in sorted(codes.items()))
+    print(f"{codes.total()} requests ({told}), {patched} clusters patched, {findings} findings")
+    return 1 if findings else 0
+
+
+def _patch_for(seconds: float, seeds: list[int]) -> int:
+    """Patch clusters at random for so long; how many."""
+    end, count = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        patch_at_random(seeds[count % len(seeds)] + 1_000 * (count // len(seeds)))
+        count += 1
+    return count
 
 
 if __name__ == "__main__":

@@ -51,10 +51,10 @@ class Applications:
         return self._kubelet.processes(namespace, pod)
 
     def check_listens(self, place: Place) -> None:
-        """Somebody listens at a port of a pod.
+        """Check that a port of a pod is open.
 
         Raises:
-            Unreachable: nobody does.
+            Unreachable: it is closed.
         """
         self._listening(place)
 
@@ -67,7 +67,7 @@ class Applications:
             client: the address of who asks, for the log.
 
         Raises:
-            Unreachable: nobody listens there.
+            Unreachable: the port is closed.
         """
         process = self._listening(place)
         response, now = respond(process, request), self.now()
@@ -88,7 +88,7 @@ class Applications:
 
         Raises:
             UnknownName: DNS knows no such host.
-            Unreachable: nobody listens, or a NetworkPolicy keeps one from the other.
+            Unreachable: the port is closed, or a NetworkPolicy keeps one from the other.
         """
         address = look_up(self.store, host, pod)
         place, spoken = None, f"{address.ip}:{port}"

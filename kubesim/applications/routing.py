@@ -54,7 +54,7 @@ class Unreachable(Exception):
 
 
 def refused(address: str) -> Unreachable:
-    """Nobody listens there."""
+    """Nothing listens there."""
     return Unreachable(address, "connect: connection refused")
 
 

@@ -1,8 +1,8 @@
 """Certificates: a cluster's own certificate authority, and what it vouches for.
 
 A certificate is how an administrator's kubeconfig and a pipeline outside the cluster prove who they
-are: the common name is the user, each organisation is a group. Nobody can take a certificate back
-before it expires, which is one reason to prefer tokens.
+are: the common name is the user, each organisation is a group. A certificate cannot be taken
+back before it expires, which is one reason to prefer tokens.
 
 Source: Kubernetes, "PKI certificates and requirements". Elliptic curve P-256, as kubeadm offers it.
 Keys and serial numbers are drawn from the operating system: a seed would let others draw them too.
@@ -64,8 +64,8 @@ class Authority:
     def create(cls, *, now: float = EPOCH, name: str = "kubernetes") -> Authority:
         """A new authority, good for years from a day before `now` (seconds since the Unix epoch).
 
-        Give the time of the clock on the wall: clients compare with theirs, whatever the clock of
-        the sandbox says.
+        Give the time of the clock on the wall: clients compare with theirs, not with the clock of
+        the sandbox.
         """
         key = generate_private_key(SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -150,7 +150,7 @@ class Authority:
         return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def sign(self, request: str, *, now: float, seconds: int) -> str:
-        """A certificate for whoever a certificate request names, to prove to the server who it is.
+        """A certificate for the user that a certificate request names, as proof for the server.
 
         Args:
             request: in PEM, with a signature that is right.

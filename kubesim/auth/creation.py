@@ -1,4 +1,4 @@
-"""Creation: whoever may patch or update, and by that would create, must be allowed to create.
+"""Creation: a patch or an update that creates an object takes the right to create it.
 
 A server-side apply is a patch, and of some resources an update creates as well. Whether they do is
 known only when the object is looked for, after the request itself has been allowed.
@@ -16,10 +16,10 @@ from kubesim.resources import Resource
 
 
 class CreationCheck:
-    """A guard of writes (`Api.guards`) that lets nobody create by another verb.
+    """A guard of writes (`Api.guards`) against creating by another verb.
 
     Args:
-        authorizer: knows what whoever asks may do.
+        authorizer: knows what a user may do.
     """
 
     def __init__(self, authorizer: Authorizer) -> None:

@@ -1,6 +1,6 @@
-"""Escalation: nobody can grant by a role or a binding what they may not do themselves.
+"""Escalation: no user can grant by a role or a binding what they may not do themselves.
 
-Whoever has the verb `escalate` on roles or `bind` on a role is exempt, and so is the administrator.
+A user with the verb `escalate` on roles or `bind` on a role is exempt, and so is the administrator.
 
 Source: pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased and
 pkg/registry/rbac/validation/rule.go (Kubernetes 1.37).
@@ -25,7 +25,7 @@ class EscalationCheck:
     """A guard of writes (`Api.guards`) that refuses to let rights grow.
 
     Args:
-        authorizer: knows what whoever asks may do.
+        authorizer: knows what a user may do.
     """
 
     def __init__(self, authorizer: Authorizer) -> None:

@@ -68,7 +68,7 @@ def kubeconfig(
 
 
 def write(config: Object, path: Path) -> None:
-    """Write a kubeconfig that nobody but its owner can read: whoever has it is that user."""
+    """Write a kubeconfig that only its owner can read: it lets its reader act as that user."""
     write_private(path, yaml.safe_dump(config, sort_keys=False))
 
 

@@ -136,7 +136,7 @@ def _meant(spec: Object) -> User:
 
 
 def _check(kind: str, asked: Object, namespace: str) -> None:
-    """An access review asks one question, about somebody.
+    """An access review asks one question, about one user.
 
     Raises:
         ApiError: 400 BadRequest, 422 Invalid.

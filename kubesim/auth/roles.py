@@ -1,7 +1,7 @@
 """The roles that every cluster has, and to whom they are bound from the beginning.
 
 `admin`, `edit` and `view` have no rules of their own: they gather those of every ClusterRole with a
-certain label, so that whoever adds a resource can add what may be done with it.
+certain label, so that a program that adds a resource can add what may be done with it.
 
 Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy and pkg/registry/rbac/rest (1.37).
 The roles of the cluster's own parts are in `system_roles`.

@@ -43,7 +43,7 @@ class Attributes:
         subresource: such as `log` or `scale`; empty for the object itself.
         namespace: where; empty for resources outside namespaces and for all namespaces together.
             A request for one Namespace is in that namespace.
-        name: which object; empty for a list, and for a create, whatever the body says.
+        name: which object; empty for a list, and for a create, even if the body names it.
         path: the URL's path, if it is none of a resource, such as `/version`.
     """
 

@@ -28,7 +28,7 @@ class SigningCheck:
     """A guard of writes (`Api.guards`) over CertificateSigningRequests.
 
     Args:
-        authorizer: knows what whoever asks may do.
+        authorizer: knows what a user may do.
     """
 
     def __init__(self, authorizer: Authorizer) -> None:

@@ -1,7 +1,7 @@
 """ServiceAccount tokens: signed, for one audience, for a while, and void when the account is gone.
 
 A program in the cluster proves with one who it is. It is a JSON Web Token (RFC 7519) with the
-claims of Kubernetes' own: anybody can read it, nobody can change it.
+claims of Kubernetes' own: all can read it, none can change it.
 
 Source: pkg/serviceaccount/claims.go and pkg/registry/core/serviceaccount/storage/token.go
 (Kubernetes 1.37).
@@ -37,7 +37,7 @@ ALGORITHM = "ES256"
 """How tokens are signed."""
 
 SECONDS = 3600
-"""How long a token lasts that nobody gave a time."""
+"""How many seconds a token lasts unless the request says so."""
 
 SHORTEST, LONGEST = 600, 1 << 32
 
@@ -62,7 +62,7 @@ class Tokens:
     """Issues and verifies the tokens of one cluster.
 
     Args:
-        key: signs them; whoever has it can be any ServiceAccount.
+        key: signs them; with it one can act as any ServiceAccount.
         store: where the ServiceAccounts are; a token lives no longer than its account.
         rng: draws the identifiers of tokens.
     """
@@ -229,7 +229,7 @@ class Tokens:
         return claims
 
     def _signed(self, token: str) -> Mapping[str, Any]:
-        """The claims of a token that we signed, whatever the time is."""
+        """The claims of a token that we signed, expired or not."""
         claims = self._known.get(token)
         if claims is not None:
             return claims

@@ -1,7 +1,7 @@
 """Who asks: users and groups, as authentication finds them and authorization takes them.
 
 Source: apiserver `pkg/authentication/user` and `serviceaccount` (Kubernetes 1.37). Kubernetes keeps
-no list of users: a name is whatever a certificate, a token or an impersonator says.
+no list of users: a name is what a certificate, a token or an impersonator says.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class User:
 
 
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
-"""Whoever shows no credentials."""
+"""The user of requests without credentials."""
 
 ADMIN = User("system:admin", (MASTERS, AUTHENTICATED))
 """The administrator who set the cluster up, and the cluster's own parts."""

@@ -29,7 +29,7 @@ from kubesim.controllers.nodelifecycle import NodeLifecycle, TaintEviction
 from kubesim.controllers.policies import PolicyStatus
 from kubesim.controllers.provisioner import LocalPaths
 from kubesim.controllers.quota import ResourceQuotas
-from kubesim.controllers.replicaset import ReplicaSets
+from kubesim.controllers.replicaset import ReplicaSets, ReplicationControllers
 from kubesim.controllers.scheduler import Scheduler
 from kubesim.controllers.serviceaccounts import RootCertificates, ServiceAccounts
 from kubesim.controllers.signing import ClientSigner, Sign
@@ -124,6 +124,7 @@ def workloads(api: Api, indexes: Indexes) -> Sequence[Controller]:
         CronJobs(api, indexes),
         Deployments(api, indexes),
         ReplicaSets(api, indexes),
+        ReplicationControllers(api, indexes),
         StatefulSets(api, indexes),
         DaemonSets(api, indexes),
         Jobs(api, indexes),

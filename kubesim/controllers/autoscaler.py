@@ -6,7 +6,7 @@ Nothing here really uses a processor, so the load is declared, in one of two way
 
 - the annotation `gitops-lab/load` on what is scaled, a quantity of CPU such as `900m` or `2`:
   the load of all pods together, shared evenly by those that are ready;
-- the behaviour of the image (`cpu`), the load of each pod whatever the others do.
+- the behaviour of the image (`cpu`), the load of each pod, however many there are.
 
 Where neither is given, and for metrics other than CPU, the load counts as just what the target
 asks for: the autoscaler then keeps the size, within its bounds.

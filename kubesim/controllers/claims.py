@@ -109,7 +109,7 @@ def noted(obj: Object, more: dict[str, str]) -> Object:
 
 
 def mismatch(volume: Object, claim: Object) -> str:
-    """Why a volume will not do for a claim, whatever their classes; empty if it will."""
+    """Why a volume will not do for a claim, apart from their classes; empty if it will."""
     wants, has = claim["spec"], volume["spec"]
     if parse(wants["resources"]["requests"]["storage"]) > _size(volume):
         return "requested PV is too small"

@@ -63,7 +63,7 @@ class Surroundings:
 
 @dataclass
 class Backoff:
-    """How long to wait before the next try: twice as long each time, anew after ten minutes."""
+    """How long to wait before the next try: twice as long each time, reset after ten minutes."""
 
     delay: float = 0.0
     since: float = 0.0
@@ -74,8 +74,8 @@ class Backoff:
 
     def next(self, now: float, ended: float) -> None:
         """Count one more try of what ended at an instant."""
-        anew = self._is_forgotten(ended)
-        self.delay = BACKOFF_BASE if anew else min(2 * self.delay, BACKOFF_MAX)
+        is_first = self._is_forgotten(ended)
+        self.delay = BACKOFF_BASE if is_first else min(2 * self.delay, BACKOFF_MAX)
         self.since = now
 
     def _is_forgotten(self, ended: float) -> bool:
@@ -154,7 +154,7 @@ class Container:
         )
 
     def advance(self, around: Surroundings) -> None:
-        """Do whatever is due."""
+        """Do what is due."""
         while self.due is not None and self.due <= around.now:
             self._step(around)
 
@@ -314,7 +314,7 @@ class Container:
         self._later(again, self._fetch)
 
     def _refuse(self, event: str, reason: str, message: str, around: Surroundings) -> None:
-        """Report an image that waiting will not mend: only a change of the spec will."""
+        """Report an image that waiting does not repair: only a change of the spec will."""
         around.tell(event, message, "Warning", field_path=self.field_path)
         around.tell("Failed", f"Error: {reason}", "Warning", field_path=self.field_path)
         self._wait(reason, message)
@@ -442,7 +442,7 @@ def span(seconds: float) -> str:
 
 
 def _needs_restart(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a container has to be started anew to get what it is given now."""
+    """Whether a container has to be restarted to get what it is given now."""
     before, after = old.get("resources") or {}, new.get("resources") or {}
     return any(
         (before.get(kind) or {}).get(each["resourceName"])

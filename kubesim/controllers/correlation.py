@@ -16,7 +16,7 @@ MOST_SIMILAR = 10
 """How many sentences about one matter are told one by one; from this one on they are combined."""
 
 SIMILAR_WITHIN = 600.0
-"""Seconds after which a matter that nobody mentioned is a new one."""
+"""Seconds after which a matter without events counts as a new one."""
 
 BURST, REFILL = 25, 300.0
 """How many Events a source may tell of an object at once, and after how many seconds one more."""

@@ -42,8 +42,8 @@ def record(
 ) -> None:
     """Tell what happened to an object, or that it happened once more.
 
-    An Event that the API server refuses is dropped, as client-go does: whoever tells a story must
-    not fail for it.
+    An Event that the API server refuses is dropped, as client-go does: what it reports must not
+    fail for it.
 
     Args:
         api: the verbs.

@@ -1,7 +1,7 @@
 """What nodes and pods use, as `kubectl top` asks: the API group metrics.k8s.io.
 
 In a real cluster the metrics-server asks every kubelet each 15 seconds and serves what it heard. It
-keeps no history, and neither does this: an object is made when somebody asks for it, and says what
+keeps no history, and neither does this: an object is made for each request, and says what
 is declared at that instant. Nothing is measured, since nothing runs.
 
 Source: k8s.io/metrics v1beta1, and metrics-server v0.8.

@@ -1,11 +1,11 @@
 """That nodes live: the Leases that kubelets renew, and the reports that they repeat.
 
-A kubelet renews its node's Lease every ten seconds, and every five minutes it reports anew what
+A kubelet renews its node's Lease every ten seconds, and every five minutes it reports again what
 has not changed. At that pace both would be most of what a quiet cluster writes: the history that
 watches read would hold heartbeats and little else, and an hour in which nothing happens would take
-hundreds of steps. Therefore they are written when somebody looks, with the instant of the last beat
+hundreds of steps. Therefore they are written when they are read, with the instant of the last beat
 before that. Who reads finds what a real cluster would show; only a watch that is open is not told
-of beats in which nobody was interested.
+of beats that were never read.
 
 Source: Kubernetes 1.37, pkg/kubelet (`NodeLeaseDurationSeconds`, `NodeStatusReportFrequency`) and
 component-helpers `apimachinery/lease`.

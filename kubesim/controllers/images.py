@@ -2,7 +2,7 @@
 
 A catalogue is an ordered list of patterns. The first one that matches an image's reference says
 how long the image takes to pull and to get ready, whether it crashes, and what it answers. An
-image that nobody declared behaves well: two seconds to pull, three to get ready. Five words in
+image without a declaration behaves well: two seconds to pull, three to get ready. Five words in
 the name or the tag of an image are enough to make it misbehave (`MAGIC`).
 """
 
@@ -166,7 +166,7 @@ class Catalogue:
 
         Args:
             declared: fields of a Behaviour by pattern, in the order in which they are tried;
-                what a pattern leaves out is as in an image that nobody declared.
+                what a pattern leaves out is as in an undeclared image.
             where: the file, to name it in an error.
 
         Raises:

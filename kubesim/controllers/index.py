@@ -54,7 +54,7 @@ class Index:
 
 
 class Indexes:
-    """All indexes of one cluster: each is built once and shared by whoever asks for it.
+    """All indexes of one cluster: each is built once and shared by all that ask for it.
 
     Args:
         store: what is indexed; indexes follow it from now on.

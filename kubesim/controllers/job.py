@@ -332,7 +332,7 @@ class Jobs(Controller):
     # Ending.
 
     def _outcome(self, tally: Tally, status: dict[str, Any], now: float) -> Outcome | None:
-        """How the Job must end, if that is decided, whatever its pods still do."""
+        """How the Job must end, if that is decided already."""
         for interim, kind in (("SuccessCriteriaMet", "Complete"), ("FailureTarget", "Failed")):
             decided = condition(status, interim)
             if decided is not None and decided.get("status") == "True":
@@ -380,7 +380,7 @@ class Jobs(Controller):
     def _note_suspension(
         self, job: Object, status: dict[str, Any], is_suspended: bool, now: float
     ) -> None:
-        """Say in a condition when the Job was suspended or resumed; a resumed one starts anew."""
+        """Say in a condition when the Job was suspended or resumed; a resumed one starts again."""
         noted = condition(status, "Suspended")
         if is_suspended and (noted is None or noted.get("status") != "True"):
             _set(status, _made("Suspended", "True", "JobSuspended", "Job suspended", now))

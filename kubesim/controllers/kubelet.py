@@ -185,7 +185,7 @@ class Kubelet(Controller):
         return node in self._cut_off
 
     def cut_off(self, node: str) -> None:
-        """Cut a machine off: what runs there runs on, but nobody hears of it or reaches it."""
+        """Cut a machine off: what runs there runs on, but is neither reported nor reachable."""
         self._cut_off[node] = None
 
     def reconnect(self, node: str) -> list[Item]:

@@ -1,8 +1,8 @@
 """Nodes that fall silent: what becomes of them, and of the pods there.
 
 A node whose kubelet has not been heard of for a while is taken for lost: nothing is sent there any
-more, and what is there counts as not ready. Nobody can tell whether the machine is dead or only its
-cable is cut, so its pods are not made anew at once: each is given up when it has tolerated the
+more, and what is there counts as not ready. It is not known whether the machine is dead or only its
+cable is cut, so its pods are not replaced at once: each is given up when it has tolerated the
 node's taint for as long as it says, which is five minutes unless it says otherwise. Since the
 kubelet cannot confirm that they have ended, they stay `Terminating` until it is back.
 
@@ -34,6 +34,9 @@ from kubesim.store import Event
 GRACE = 50.0
 """Seconds without a sign of life until a node counts as lost (kube-controller-manager's
 `--node-monitor-grace-period`; 40 s before Kubernetes 1.32)."""
+
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+"""The taint of a node that was cordoned (`spec.unschedulable`)."""
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
 """The taint of a node that is lost."""
@@ -119,18 +122,25 @@ class NodeLifecycle(Controller):
         write_status(self.api, self._pods, pod, {**status, "conditions": conditions})
 
     def _taint(self, node: Object, now: float) -> None:
-        """Give a lost node its taints, and take them from one that is back."""
+        """Give a lost or cordoned node its taints, and take them from one that is not any more."""
         spec = node.get("spec") or {}
         taints: list[dict[str, Any]] = spec.get("taints") or []
-        effects = ["NoSchedule"] if _is_lost(node) else []
-        if effects and any(map(_answers, self.api.store.list("", "nodes"))):
-            effects.append("NoExecute")
-        kept = [each for each in taints if each["key"] != UNREACHABLE or each["effect"] in effects]
-        held = [each["effect"] for each in kept if each["key"] == UNREACHABLE]
+        wanted = [(UNSCHEDULABLE, "NoSchedule")] if spec.get("unschedulable") else []
+        if _is_lost(node):
+            wanted.append((UNREACHABLE, "NoSchedule"))
+            if any(map(_answers, self.api.store.list("", "nodes"))):
+                wanted.append((UNREACHABLE, "NoExecute"))
+        kept = [
+            each
+            for each in taints
+            if each["key"] not in (UNREACHABLE, UNSCHEDULABLE)
+            or (each["key"], each["effect"]) in wanted
+        ]
+        held = [(each["key"], each["effect"]) for each in kept]
         new = [
-            {"key": UNREACHABLE, "effect": effect, "timeAdded": timestamp(now)}
-            for effect in effects
-            if effect not in held
+            {"key": key, "effect": effect, "timeAdded": timestamp(now)}
+            for key, effect in wanted
+            if (key, effect) not in held
         ]
         if kept + new != taints:
             spec = {key: value for key, value in spec.items() if key != "taints"}

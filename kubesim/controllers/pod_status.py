@@ -213,7 +213,7 @@ def _container_status(container: Container) -> dict[str, Any]:
 
 def _counts_as_ready(container: Container) -> bool:
     if container.is_ephemeral:
-        return False  # nobody is to wait for it
+        return False  # nothing has to wait for it
     if container.is_init and not is_sidecar(container):
         return container.exit_code == 0
     return container.is_ready

@@ -1,4 +1,4 @@
-"""ValidatingAdmissionPolicies: somebody has looked at them, and tells what they get wrong.
+"""ValidatingAdmissionPolicies: their status says what is wrong in them.
 
 Source: Kubernetes 1.37, pkg/controller/validatingadmissionpolicystatus.
 """

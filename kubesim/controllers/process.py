@@ -26,7 +26,7 @@ class Process:
         files: what ConfigMaps and Secrets it has mounted, by path, as they are now.
         is_ready: whether it answers its probes.
         says: what its image's behaviour answers.
-        is_declared: whether somebody declared that answer.
+        is_declared: whether that answer was declared.
     """
 
     namespace: str

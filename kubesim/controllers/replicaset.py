@@ -6,7 +6,7 @@ Source: pkg/controller/replicaset of Kubernetes 1.37, its rules, reasons and mes
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from kubesim.api import Api
 from kubesim.clock import timestamp
@@ -38,11 +38,13 @@ class ReplicaSets(Controller):
     """Creates and deletes pods until there are as many as `spec.replicas` says."""
 
     name = "replicaset-controller"
-    watches = (("apps", "replicasets"), ("", "pods"))
+    watches: ClassVar[tuple[tuple[str, str], ...] | None] = (("apps", "replicasets"), ("", "pods"))
+    kind: ClassVar[tuple[str, str]] = ("apps/v1", "ReplicaSet")
+    """The apiVersion and the kind of what it sees to."""
 
     def __init__(self, api: Api, indexes: Indexes) -> None:
         super().__init__(api, indexes)
-        self._resource = api.registry.by_kind("apps/v1", "ReplicaSet")
+        self._resource = api.registry.by_kind(*self.kind)
         self._pods = api.registry.by_kind("v1", "Pod")
         self._owned = indexes.by_controller("", "pods")
         self._siblings = indexes.by_controller("apps", "replicasets")
@@ -51,18 +53,19 @@ class ReplicaSets(Controller):
 
     def keys(self, event: Event) -> Iterable[Item]:
         """The ReplicaSet itself, or the one that owns a pod."""
-        if event.key[1] == "replicasets":
+        if event.key[1] == self._resource.plural:
             return (event.key[2:],)
         if event.type == "DELETED":
             self._replicas.forget(event.object["metadata"]["uid"])
-        return controllers_of(event, "ReplicaSet", self._resource, self.api)
+        return controllers_of(event, self._resource.kind, self._resource, self.api)
 
     def reconcile(self, namespace: str, name: str, now: float) -> float | None:
         """Add or remove pods, then report what there is."""
-        replica_set = self.api.store.get(("apps", "replicasets", namespace, name))
+        resource = self._resource
+        replica_set = self.api.store.get((resource.group, resource.plural, namespace, name))
         if replica_set is None:
             return None
-        pods = claim(self.api, replica_set, self._pods, self._owned)
+        pods = claim(self.api, self._with_selector(replica_set), self._pods, self._owned)
         refusal = None
         replicas = self._replicas.look(pods)
         if not is_being_deleted(replica_set):
@@ -80,6 +83,10 @@ class ReplicaSets(Controller):
         wait = replica_set["spec"].get("minReadySeconds", 0)
         since = (each.ready_since for each in active if wait and each.ready_since is not None)
         return min((at + wait for at in since if at + wait > now), default=None)
+
+    def _with_selector(self, replica_set: Object) -> Object:
+        """The object with a LabelSelector."""
+        return replica_set
 
     def _scale(self, replica_set: Object, active: list[Object], now: float) -> ApiError | None:
         spec = replica_set["spec"]
@@ -145,4 +152,24 @@ class ReplicaSets(Controller):
             conditions.append(failure)
         if conditions:
             status["conditions"] = conditions
+        return status
+
+
+class ReplicationControllers(ReplicaSets):
+    """The same for the older kind, whose selector is a map of labels.
+
+    Source: pkg/controller/replication, which adapts the ReplicaSet's controller as well.
+    """
+
+    name = "replication-controller"
+    watches = (("", "replicationcontrollers"), ("", "pods"))
+    kind = ("v1", "ReplicationController")
+
+    def _with_selector(self, replica_set: Object) -> Object:
+        selector = {"matchLabels": replica_set["spec"].get("selector") or {}}
+        return {**replica_set, "spec": {**replica_set["spec"], "selector": selector}}
+
+    def _status(self, *given: Any) -> dict[str, Any]:
+        status = super()._status(*given)
+        del status["terminatingReplicas"]
         return status

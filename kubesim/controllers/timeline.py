@@ -168,7 +168,7 @@ def _end(behaviour: Behaviour, start: float, is_task: bool) -> Moment:
 
 
 def _unhealthy(probe: Probe, answers: float, silent_again: float) -> list[Moment]:
-    """The first failure of each silence; the real kubelet tells each failure anew."""
+    """The first failure of each silence; the real kubelet reports each failure."""
     silences = [probe.base] if probe.base < answers else []
     return [
         Moment(at, Turn.UNHEALTHY, probe.failure)

@@ -134,7 +134,7 @@ class VolumeBinding:
         return plan
 
     def _can_be_made(self, claim: Object) -> bool:
-        """Whether somebody makes volumes for claims like this one."""
+        """Whether a provisioner makes volumes for claims like this one."""
         found = self._storage.storage_class(class_of(claim))
         return found is not None and found["provisioner"] != NO_PROVISIONER
 

@@ -65,7 +65,7 @@ class Volumes(Controller):
         self._record = Recorder(api, self.name)
 
     def keys(self, event: Event) -> Iterable[Item]:
-        """The claim or volume, and whatever it may come to be bound to or was bound to.
+        """The claim or volume, and what it may come to be bound to or was bound to.
 
         A class concerns the claims that have no volume yet; so does a pod that uses them and
         finds no node.
@@ -280,7 +280,7 @@ class VolumeProtection(Controller):
     """Keeps a claim that a pod uses, and a volume that a claim is bound to, from going.
 
     Both have a finalizer from the start (admission plugin StorageObjectInUseProtection); once
-    their deletion was asked for and nobody needs them any more, it is taken away.
+    their deletion was asked for and they are no longer needed, it is taken away.
     """
 
     name = "pvc-protection-controller"
@@ -302,7 +302,7 @@ class VolumeProtection(Controller):
         return (event.key[2:],) if is_leaving else ()
 
     def reconcile(self, namespace: str, name: str, now: float) -> None:
-        """Let go of the claim or the volume if nobody needs it."""
+        """Let go of the claim or the volume if it is no longer needed."""
         if namespace:
             claim = self._storage.claim(namespace, name)
             # Only a pod on a node counts: a kubelet starts none whose claim is being deleted.

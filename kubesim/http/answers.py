@@ -73,7 +73,7 @@ def refusal(error: ApiError) -> Answer:
 
 
 class _Dumper(yaml.CSafeDumper):
-    """YAML without anchors, which nobody expects in an object."""
+    """YAML without anchors, which are unusual in an object."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

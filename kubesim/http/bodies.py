@@ -1,4 +1,4 @@
-"""What a client sent: from bytes to an object, whatever the form it is written in.
+"""What a client sent: from bytes to an object, in each form that is read.
 
 JSON and YAML are read here, protobuf in `protobuf`. Bodies that are too long, or that hold more
 values than can be gone through at once, are refused before anything else looks at them.

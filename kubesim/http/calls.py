@@ -19,7 +19,7 @@ class Call:
         method: the HTTP method.
         path: the path, with its percent signs.
         query: what follows the question mark.
-        headers: of the request; names in whatever case the mapping does not mind.
+        headers: of the request; with names in the case that the mapping wants.
         body: what it carries.
         user: who sent it.
     """

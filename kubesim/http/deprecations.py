@@ -1,4 +1,4 @@
-"""Resources that are still served, though nobody should begin to use them.
+"""Resources that are still served, though no program should begin to use them.
 
 Every answer about one carries a warning, which `kubectl` prints.
 

@@ -62,7 +62,7 @@ def exposition(families: Iterable[Family], accept: str) -> Answer:
 
     Args:
         families: the metrics.
-        accept: the header; Prometheus' text form for whoever names none.
+        accept: the header; Prometheus' text form if it names none.
     """
     # Imported here: it takes time, and most clusters are never asked.
     from prometheus_client import CollectorRegistry, ProcessCollector
@@ -91,5 +91,5 @@ class _Collected:
             yield metric
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing in advance: whoever registers this collects it once."""
+        """Nothing in advance: it is collected once, after it is registered."""
         return ()

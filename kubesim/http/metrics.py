@@ -198,7 +198,7 @@ class Counted:
         self._tally, self._began = tally, tally.clock()
         self._question = Question(method if method in _METHODS else "other")
         self.code = 0
-        """What it was answered; 0 as long as it is not, and if nobody waited for it."""
+        """What it was answered; 0 as long as it is not, and if the client left before."""
 
     def about(self, asked: Question) -> None:
         """Say what is asked for, once that is known."""

@@ -65,7 +65,7 @@ class Objects:
         """What a request is answered.
 
         Raises:
-            ApiError: whatever the verb refuses; 404, 405, 406, 415 for a request that is none.
+            ApiError: what the verb refuses; 404, 405, 406, 415 for a request that is none.
         """
         if route.group and not self._api.registry.has_group(route.group):
             raise documents.not_served()

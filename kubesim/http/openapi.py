@@ -45,8 +45,8 @@ _EITHER: Mapping[str, tuple[Object, Object]] = {
     ),
 }
 
-# The source has lost the defaults. Those that are keys of lists are needed by whoever merges lists
-# after this schema.
+# The source has lost the defaults. Those that are keys of lists are needed to merge lists after
+# this schema.
 _DEFAULTS = {
     (_CORE + "ContainerPort", "protocol"): "TCP",
     (_CORE + "ServicePort", "protocol"): "TCP",

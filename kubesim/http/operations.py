@@ -1,4 +1,4 @@
-"""What can be done at which URL: the paths of the OpenAPI documents, whatever their version.
+"""What can be done at which URL: the paths of the OpenAPI documents of both versions.
 
 Source: the routes that apiserver `pkg/endpoints/installer.go` makes for a resource, and the names
 that it gives them (Kubernetes 1.37).

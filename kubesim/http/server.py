@@ -365,7 +365,7 @@ class Server:
                         await response.write(piece)
             if not self._reachable():
                 _hang_up(request)
-        except TimeoutError:  # nobody reads at the other end
+        except TimeoutError:  # the client does not read
             _hang_up(request)
         finally:
             self.watches -= 1

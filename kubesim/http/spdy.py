@@ -6,7 +6,7 @@ come out, and bytes to send pile up until they are taken.
 
 Source: "SPDY Protocol - Draft 3.1" (chromium.org), sections 2.2 to 2.6; what of it is used, in
 github.com/moby/spdystream. Left out: flow control, priorities and settings, which spdystream does
-not heed either.
+not use either.
 """
 
 from __future__ import annotations

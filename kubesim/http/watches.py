@@ -2,7 +2,7 @@
 
 A watch asks the store what has happened since it last asked, so what it has not sent yet is kept
 in the store's history and nowhere else. A client that reads too slowly falls behind the history
-and is told 410, after which it lists anew: no client can make the server hold more for it.
+and is told 410, after which it lists again: no client can make the server hold more for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as an application in a pod speaks it, on whatever bytes reach its port."""
+"""HTTP/1.1 as an application in a pod speaks it, on the bytes that reach its port."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Wire:
         client: the address of who connects, for the log.
 
     Raises:
-        Unreachable: nobody listens there.
+        Unreachable: the port is closed.
     """
 
     def __init__(self, applications: Applications, place: Place, *, client: str) -> None:

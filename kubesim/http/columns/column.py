@@ -176,7 +176,7 @@ PLAIN = (NAME, CREATED_AT)
 def template_columns(
     path: str = "spec.template", select: str = "spec.selector"
 ) -> Sequence[Column]:
-    """What `-o wide` adds for whatever makes pods: containers, images and selector.
+    """What `-o wide` adds for kinds that make pods: containers, images and selector.
 
     Args:
         path: where the pods' template is.

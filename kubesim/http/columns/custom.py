@@ -64,7 +64,7 @@ def _column(definition: Mapping[str, Any]) -> Column:
     def cell(obj: Object, now: float) -> Any:
         try:
             first = next(find(obj, path), None)
-        except ApiError:  # one column that nobody can read must not hide all others
+        except ApiError:  # one unreadable column must not hide all others
             return INVALID
         return None if first is None else _shown(first, type_, now)
 

@@ -152,7 +152,7 @@ def test_wget_says_where_it_connects_and_what_it_keeps(town: Town) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://nobody", "bad address 'nobody'"),
+        ("http://none", "bad address 'none'"),
         ("http://web:81/", r"can't connect to remote host (ADDRESS): Connection refused"),
         ("https://web", "not an http url: https://web"),
         ("http://web:x", "not an http url: http://web:x"),
@@ -175,9 +175,9 @@ def test_curl_reaches_another_application(town: Town) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (["nobody"], 6, "curl: (6) Could not resolve host: nobody\n"),
+        (["none"], 6, "curl: (6) Could not resolve host: none\n"),
         (["-sS", "web:81"], 7, "curl: (7) Failed to connect to web port 81: "),
-        (["-s", "nobody"], 6, ""),
+        (["-s", "none"], 6, ""),
         ([], 2, "curl: (2) no URL specified\n"),
         (["ftp://web"], 1, "curl: (1) only http is simulated\n"),
     ],
@@ -193,7 +193,7 @@ def test_names_are_looked_up(town: Town) -> None:
     assert out(town, "nslookup", "web").endswith(
         f"Name:\tweb.default.svc.cluster.local\nAddress: {ip}\n"
     )
-    assert ran(town, "nslookup", "nobody").code == 1
+    assert ran(town, "nslookup", "none").code == 1
 
 
 def test_a_policy_lets_both_wait_in_vain() -> None:

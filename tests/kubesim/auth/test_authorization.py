@@ -64,7 +64,7 @@ def test_all_accounts_of_a_namespace_are_a_group() -> None:
 
 def test_masters_may_do_everything_without_any_role() -> None:
     world = World()
-    assert world.may("anything", "whatever.example.com/at-all", user=ADMIN)
+    assert world.may("anything", "things.example.com/at-all", user=ADMIN)
     assert world.may("post", path="/anywhere", user=ADMIN)
 
 

@@ -192,8 +192,8 @@ def test_what_is_no_token_proves_nothing(text: str) -> None:
 def test_no_token_is_issued_for_an_account_that_is_not_there() -> None:
     world = Cluster()
     with pytest.raises(ApiError) as error:
-        world.tokens.request("default", "nobody", {}, now=world.now)
-    assert refused(error) == (404, "NotFound", 'serviceaccounts "nobody" not found')
+        world.tokens.request("default", "none", {}, now=world.now)
+    assert refused(error) == (404, "NotFound", 'serviceaccounts "none" not found')
 
 
 def test_a_token_request_is_answered_with_token_and_expiry() -> None:

@@ -162,11 +162,11 @@ def test_a_chain_of_owners_goes_from_one_end_to_the_other(world: World) -> None:
 def test_owners_are_known_to_a_new_garbage_collector(world: World) -> None:
     owner = config(world, "owner")
     config(world, "dependent", reference(owner))
-    anew = World()
-    anew.api = world.api
-    anew.controllers = Controllers(world.api, rng=Random(2))
+    again = World()
+    again.api = world.api
+    again.controllers = Controllers(world.api, rng=Random(2))
     resource = world.resource("ConfigMap")
     world.api.delete(resource, "owner", namespace="default")
-    anew.run()
+    again.run()
     with pytest.raises(ApiError):
         world.api.get(resource, "dependent", namespace="default")

@@ -102,7 +102,7 @@ def test_its_pods_get_no_more_traffic_and_are_replaced_after_five_minutes(world:
     assert "deletionTimestamp" not in world.pod(lost["metadata"]["name"])["metadata"]
     world.run(60)
     gone = world.pod(lost["metadata"]["name"])
-    assert "deletionTimestamp" in gone["metadata"], "nobody confirms that it has ended"
+    assert "deletionTimestamp" in gone["metadata"], "its end is not confirmed"
     assert condition(gone, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
     assert world.told(lost["metadata"]["name"])[-1] == (
         f"TaintManagerEviction: Marking for deletion Pod default/{lost['metadata']['name']}"
@@ -218,3 +218,13 @@ def test_a_taint_of_this_effect_ends_who_does_not_tolerate_it(
         world.run(1)
     is_told = any("Marking for deletion" in each for each in world.told("web"))
     assert is_told == (seconds is not None)
+
+
+def test_a_cordoned_node_has_a_taint_until_it_is_uncordoned() -> None:
+    world = World()
+    world.patch("Node", "node-1", {"spec": {"unschedulable": True}})
+    (taint,) = world.get("Node", "node-1")["spec"]["taints"]
+    assert (taint["key"], taint["effect"]) == ("node.kubernetes.io/unschedulable", "NoSchedule")
+    assert "timeAdded" in taint
+    world.patch("Node", "node-1", {"spec": {"unschedulable": None}})
+    assert "taints" not in world.get("Node", "node-1")["spec"]

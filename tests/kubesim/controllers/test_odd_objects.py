@@ -137,7 +137,7 @@ def test_a_policy_that_denies_updates_of_definitions_holds_the_end_of_one_up_and
     assert world.find("CustomResourceDefinition", "foos.x.io") is None
 
 
-# -- Whatever the API lets pass ---------------------------------------------------------------
+# -- All that the API lets pass ---------------------------------------------------------------
 
 ODD: tuple[Any, ...] = (
     None, True, 0, -1, 2**63, 1.5, "", "a", "A b", "x" * 300, "5m", "-1", "2026-01-01T00:00:00Z",
@@ -169,6 +169,14 @@ FIRST = [
 @pytest.mark.allows_errors  # a status that contradicts itself may be reported; nothing may end
 @pytest.mark.parametrize("seed", range(6))
 def test_no_patch_that_is_accepted_ends_a_cluster_or_the_one_that_takes_over(seed: int) -> None:
+    patch_at_random(seed)
+
+
+def patch_at_random(seed: int) -> None:
+    """Patch the objects of a cluster at random; then another cluster takes over its store.
+
+    `python -m tests.fuzz` does so for minutes.
+    """
     rng, world = Random(seed), World(seed=seed)
     for text in FIRST:
         world.create(text)

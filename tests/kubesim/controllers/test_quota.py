@@ -144,7 +144,7 @@ def test_charges_and_counting_agree() -> None:
     world.create(SERVICE)
     world.run(60)
     charged = world.get("ResourceQuota", "compute")["status"]["used"]
-    world.patch("ResourceQuota", "compute", {"metadata": {"labels": {"count": "anew"}}})
+    world.patch("ResourceQuota", "compute", {"metadata": {"labels": {"count": "again"}}})
     assert world.get("ResourceQuota", "compute")["status"]["used"] == charged
 
 

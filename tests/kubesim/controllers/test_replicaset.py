@@ -11,6 +11,7 @@ from gitops_lab.model import Object
 from kubesim.clock import EPOCH, timestamp
 from kubesim.controllers.pods import first_to_go, slow_start
 from tests.kubesim.controllers.bench import Bench
+from tests.kubesim.controllers.world import World
 
 WEB = """
 apiVersion: apps/v1
@@ -213,3 +214,28 @@ def test_a_refused_pod_is_a_condition_and_an_event_and_is_tried_again(
     bench.run(1)
     assert len(bench.pods()) == 3
     assert "conditions" not in bench.get("ReplicaSet", "web")["status"]
+
+
+def test_a_replication_controller_keeps_its_pods_as_a_replica_set_does() -> None:
+    world = World()
+    world.create(
+        "{apiVersion: v1, kind: ReplicationController, metadata: {name: old}, spec: {replicas: 2, "
+        "selector: {app: old}, template: {metadata: {labels: {app: old}}, "
+        "spec: {containers: [{name: c, image: 'web:1'}]}}}}"
+    )
+    world.run(20)
+    status = world.get("ReplicationController", "old")["status"]
+    assert status["replicas"] == status["readyReplicas"] == 2
+    assert "terminatingReplicas" not in status
+    world.patch("ReplicationController", "old", {"spec": {"replicas": 1}}, subresource="scale")
+    world.run(60)
+    assert len(world.all("Pod")) == 1
+    world.create(
+        "{apiVersion: v1, kind: Pod, metadata: {name: other}, "
+        "spec: {containers: [{name: c, image: 'web:1'}]}}"
+    )
+    world.run(20)
+    assert "ownerReferences" not in world.get("Pod", "other")["metadata"]
+    world.delete("ReplicationController", "old", propagation="Background")
+    world.run(60)
+    assert [pod["metadata"]["name"] for pod in world.all("Pod")] == ["other"]

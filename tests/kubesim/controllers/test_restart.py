@@ -1,4 +1,4 @@
-"""A cluster whose process ended goes on in a new one, and nobody in it notices."""
+"""A cluster whose process ended goes on in a new one as if nothing had happened."""
 
 from __future__ import annotations
 

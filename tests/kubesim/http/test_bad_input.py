@@ -1,4 +1,4 @@
-"""Whatever comes in: a Status goes out, nothing breaks, and the next one is served."""
+"""Odd input of all kinds: a Status goes out, nothing breaks, and the next one is served."""
 
 from __future__ import annotations
 
@@ -152,14 +152,14 @@ def test_tokens_that_are_forged_or_out_of_time_are_nobodys(run: Run) -> None:
         unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"
         tokens = [good, forged, f"{head}.{body}.", f"{unsigned}.{body}.", f"{head}.{body}"]
         tokens += [f"{head}.{body}.{signature[:-4]}AAAA", "x", "a.b.c", "." * 50, "é" * 9]
-        async with world.client("") as nobody:
+        async with world.client("") as anonymous:
             codes = []
             for token in tokens:
-                reply = await nobody.get(CONFIG_MAPS, Authorization=f"Bearer {token}")
+                reply = await anonymous.get(CONFIG_MAPS, Authorization=f"Bearer {token}")
                 assert reply.json["kind"] == "Status"
                 codes.append(reply.code)
             world.now += 3601
-            late = await nobody.get(CONFIG_MAPS, Authorization=f"Bearer {good}")
+            late = await anonymous.get(CONFIG_MAPS, Authorization=f"Bearer {good}")
         assert codes == [403, *[401] * (len(tokens) - 1)]
         assert (late.code, late.json["reason"]) == (401, "Unauthorized")
 

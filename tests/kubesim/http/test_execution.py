@@ -149,7 +149,7 @@ def test_what_does_not_run_is_refused_in_the_servers_words(
         spec = POD["spec"]
         for name, changed in (
             ("done", {**spec, "restartPolicy": "Never"}),
-            ("waits", {**spec, "schedulerName": "nobody"}),
+            ("waits", {**spec, "schedulerName": "none"}),
         ):
             await client.post(PODS, {**POD, "metadata": {"name": name}, "spec": changed})
         world.run(60)

@@ -1,4 +1,4 @@
-"""Whoever the API server shows its keys to can tell its tokens from others."""
+"""With the keys that the API server shows, its tokens can be told from others."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_channels_of_a_web_socket(tell: Callable[[Scenario[None]], None]) -> Non
 def test_a_pod_that_does_not_run_has_no_ports(tell: Callable[[Scenario[None]], None]) -> None:
     async def story(world: World, client: Client) -> None:
         waiting = {**POD, "metadata": {"name": "waits"}}
-        waiting["spec"] = {**waiting["spec"], "schedulerName": "nobody"}
+        waiting["spec"] = {**waiting["spec"], "schedulerName": "none"}
         await client.post(PODS, waiting)
         reply = await client.get(f"{PODS}/waits/portforward")
         assert reply.code == 400

@@ -98,7 +98,7 @@ def test_what_cannot_be_reached_is_refused_in_the_servers_words(
 ) -> None:
     async def story(world: World, client: Client) -> None:
         empty = service("empty", {"port": 80})
-        empty["spec"]["selector"] = {"app": "nobody"}
+        empty["spec"]["selector"] = {"app": "none"}
         await client.post(SERVICES, empty)
         await client.post(
             PODS,
@@ -108,7 +108,7 @@ def test_what_cannot_be_reached_is_refused_in_the_servers_words(
                 "metadata": {"name": "waits"},
                 "spec": {
                     "containers": [{"name": "a", "image": "a:1"}],
-                    "schedulerName": "nobody",
+                    "schedulerName": "none",
                 },
             },
         )

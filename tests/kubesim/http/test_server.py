@@ -147,7 +147,7 @@ def test_what_makes_no_sense_is_answered_with_a_status(
     run(scenario)
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/apis/nobody.example/v1/things"])
+@pytest.mark.parametrize("path", ["/nowhere", "/apis/none.example/v1/things"])
 def test_where_no_api_is_the_answer_is_a_plain_text(run: Run, path: str) -> None:
     async def scenario(world: World, client: Client) -> None:
         reply = await client.get(path)
@@ -308,13 +308,13 @@ def test_yaml_in_and_out(run: Run) -> None:
 
 def test_health_and_version_are_for_everyone_and_nothing_else_is(run: Run) -> None:
     async def scenario(world: World, client: Client) -> None:
-        async with world.client("") as nobody:
+        async with world.client("") as anonymous:
             for path in ("/version", "/healthz", "/livez", "/readyz"):
-                assert (await nobody.get(path)).code == 200
+                assert (await anonymous.get(path)).code == 200
             for path in (CONFIG_MAPS, "/api", "/openapi/v3", "/"):
-                refused = await nobody.get(path)
+                refused = await anonymous.get(path)
                 assert (refused.code, refused.json["reason"]) == (403, "Forbidden")
-            forged = await nobody.get(CONFIG_MAPS, Authorization="Bearer a.b.c")
+            forged = await anonymous.get(CONFIG_MAPS, Authorization="Bearer a.b.c")
             assert (forged.code, forged.json["reason"]) == (401, "Unauthorized")
         assert (await client.ask("HEAD", "/livez/ping")).code == 200
 
