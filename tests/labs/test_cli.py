@@ -90,7 +90,7 @@ def test_a_sandbox_of_the_learner_s_own_is_left_alone(folder: Path, run: Run) ->
 
 
 def test_without_a_lab_it_is_said_how_to_begin(run: Run) -> None:
-    assert "`gitops-lab lab start first-commit`" in run("lab", "check", code=2)
+    assert "gitops-lab lab start first-commit`" in run("lab", "check", code=2)
     assert "first-commit" in run("lab", "list")
     assert "not begun a lab" in run("lab", "progress")
 
@@ -98,7 +98,7 @@ def test_without_a_lab_it_is_said_how_to_begin(run: Run) -> None:
 def test_when_the_sandbox_is_gone_it_is_said_how_to_go_on(folder: Path, run: Run) -> None:
     run("lab", "start", str(folder))
     run("down")
-    assert f"`gitops-lab lab start {folder}`" in run("lab", "check", code=1)
+    assert f"gitops-lab lab start {folder}`" in run("lab", "check", code=1)
 
 
 def test_a_skeleton_is_made_and_verified(run: Run) -> None:
