@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
 
+from bench.argocd import argocd
 from bench.engine import engine
 from bench.flux import flux
 from bench.harness import Figure, each, seconds
@@ -227,6 +228,7 @@ CASES: dict[str, Callable[[int], list[Figure]]] = {
     "engine": engine,
     "fleets": fleets,
     "flux": flux,
+    "argocd": argocd,
     "https": https,
     "live": live,
     "memory": memory,

@@ -94,6 +94,7 @@ VARIANTS = {
     for arm in (
         ArmDescription("push+no-order", PushDeployer, replace(PUSH, order="none")),
         ArmDescription("pull+validate-first", PullDeployer, replace(PULL, validate_first=True)),
+        ArmDescription("argocd+webhook", ArgoCD, replace(ARGOCD, on_event=True)),
         ArmDescription("pull+take-over", PullDeployer, replace(PULL, take_over=True)),
     )
 }

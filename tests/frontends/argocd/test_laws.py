@@ -13,6 +13,7 @@ from gitops_lab.frontends.argocd import ignore, three_way
 from gitops_lab.frontends.argocd.names import TRACKING_ID
 from gitops_lab.frontends.argocd.writes import merge_patch
 from gitops_lab.model import copied
+from gitops_lab.sandbox import Sandbox
 from kubesim.patch import merge_patch as apply_merge_patch
 from tests.frontends.argocd.lab import Lab, config, deployment
 from tests.frontends.argocd.shared import shared
@@ -111,6 +112,23 @@ def test_a_sync_never_deletes_what_it_does_not_own() -> None:
         assert lab.get("ConfigMap/foreign") is not None
         assert lab.get("ConfigMap/copy") is not None, "its annotation names another object"
         assert lab.words()[0] == "Synced"
+
+
+def test_a_webhook_wakes_it_and_a_poll_takes_its_time() -> None:
+    with Sandbox("argocd", "argocd+webhook", seed=3) as world:
+        world.commit("first", {"cm.yaml": config("a", x="1")})
+        world.run(minutes=10)
+        world.commit("second", {"cm.yaml": config("a", x="2")})
+        world.run(seconds=1)
+        seen = {}
+        for arm in ("argocd", "argocd+webhook"):
+            live = world[arm].get("ConfigMap/a")
+            assert live is not None
+            seen[arm] = live["data"]["x"]
+        assert seen["argocd+webhook"] == "2"
+        world.run(minutes=6)
+        live = world["argocd"].get("ConfigMap/a")
+        assert live is not None and live["data"]["x"] == "2"
 
 
 def journal(seed: int) -> list[str]:
