@@ -41,7 +41,7 @@ def yielded(live: Object | None, manager: str, node: Node) -> Fields:
         applied = json.loads(text)
         stated = fieldsets.fields_of(applied, node, faults)
         written, removed = fieldsets.changes(applied, live, node)
-    except (ValueError, TypeError, AttributeError):  # whatever somebody wrote there
+    except (ValueError, TypeError, AttributeError):  # what another client wrote there
         return {}
     return {} if faults else fieldsets.difference(stated, fieldsets.union(written, removed))
 

@@ -138,7 +138,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _cannot_be_done() -> ApiError:
-    """422, as the real server answers whatever it was that could not be done."""
+    """422, as the real server answers what it was that could not be done."""
     message = "the server rejected our request due to an error in our request"
     return ApiError(422, "Invalid", message, details={})
 
