@@ -39,7 +39,7 @@ def test_a_hand_edit_is_undone_by_loops_that_write_and_by_nothing_else(told: dem
     undone = {arm: row(told, "hand edit", arm).in_sync for arm in ARMS}
     assert undone == {
         "push-on-commit": False, "push-on-schedule": True, "pull": False, "pull+self-heal": True,
-        "pull+webhook": False, "pipeline": False,
+        "pull+webhook": False, "pipeline": False, "pipeline+parallel": False,
         "flux": False, "flux+webhook": False,  # their interval is ten minutes, the chapter has four
         "argocd": True,
     }  # fmt: skip
@@ -54,7 +54,8 @@ def test_a_deleted_file_leaves_orphans_where_nothing_keeps_an_inventory(told: de
     left = ("Ingress default/shop",)
     assert orphans == {
         "push-on-commit": left, "push-on-schedule": left, "pull": (), "pull+self-heal": (),
-        "pull+webhook": (), "pipeline": left, "flux": (), "flux+webhook": (), "argocd": (),
+        "pull+webhook": (), "pipeline": left, "pipeline+parallel": left,
+        "flux": (), "flux+webhook": (), "argocd": (),
     }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_a_broken_commit_is_in_sync_and_not_healthy_everywhere(told: demo.Demo) 
 
 def test_a_missed_event_is_caught_up_with_by_loops_only(told: demo.Demo) -> None:
     caught_up = {arm: row(told, "back again", arm).in_sync for arm in ARMS}
-    once_per_event = ("push-on-commit", "pipeline")
+    once_per_event = ("push-on-commit", "pipeline", "pipeline+parallel")
     assert caught_up == {arm: arm not in once_per_event for arm in ARMS}
 
 
