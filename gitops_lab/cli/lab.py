@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -542,8 +541,6 @@ def _show_way(sandbox: str, clone: Path) -> None:
         print(f'    export PATH="{folder}:$PATH"')
     if where != ".":
         print(f"    cd {where}")
-    if folder := missing_from_path():  # the lab's text calls the program by its name
-        print(f'    export PATH={shlex.quote(str(folder))}:"$PATH"')
     print(f"    export KUBECONFIG=$(gitops-lab kubeconfig{name})")
     if AUTHORITIES in os.environ:  # git trusts it more than the clone's configuration
         print(f"    unset {AUTHORITIES}")
