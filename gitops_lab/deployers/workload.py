@@ -25,7 +25,7 @@ WORK = "/work"
 """Where it may write."""
 
 USER = 65_532
-"""As whom it runs: nobody in particular, but not as root."""
+"""The user that it runs as: not root."""
 
 
 def agent(site: Site) -> tuple[Object, Object]:

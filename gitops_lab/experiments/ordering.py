@@ -86,8 +86,8 @@ def verdict(findings: Findings) -> str:
 EXPERIMENT = Experiment(
     name="ordering",
     question="A CRD and its first object in one commit: who gets them in, in which order?",
-    hypothesis="Whoever waits until the definition is established gets both in with one run. A "
-    "pipeline that does not wait fails for good; a loop that does not wait fails once.",
+    hypothesis="A deployer that waits until the definition is established gets both in with one "
+    "run. A pipeline that does not wait fails for good; a loop that does not wait fails once.",
     arms=(
         *(
             ArmDescription(f"push:{order}", PushDeployer, replace(PUSH, order=order))

@@ -32,7 +32,7 @@ SETTLING = 1.5
 """Minutes before the story: an agent that is installed this instant would look at this instant."""
 
 HOTFIX = "hotfix"
-"""The tag of the image that somebody puts in by hand."""
+"""The tag of the image that is put in by hand."""
 
 LARGEST = 4 * 1024 * 1024
 """A file that is larger, in bytes, is certainly no manifest."""
@@ -150,7 +150,7 @@ class Story:
     def tell(self) -> Iterator[Chapter]:
         """Have one chapter happen after the other.
 
-        Each is yielded when it has begun. Whoever asks lets its minutes pass, for only they know
+        Each is yielded when it has begun. The caller lets its minutes pass, since only it knows
         what time is; and `SETTLING` before the first.
         """
         for chapter in self.chapters:
@@ -168,7 +168,7 @@ class Story:
         self.change_image(next_version(self.image))
 
     def edit_by_hand(self) -> None:
-        """Somebody replaces the live image, in a hurry and past Git."""
+        """The live image is replaced by hand, in a hurry and past Git."""
         for arm in self.world.arms.values():
             live = arm.get(self.workload.key)
             if live is None:
@@ -184,7 +184,7 @@ class Story:
         self.world.commit(f"Delete {self.expendable}", changes)
 
     def break_image(self) -> None:
-        """A commit asks for an image that nobody ever built."""
+        """A commit asks for an image that does not exist."""
         self.change_image(with_tag(self.image, "does-not-exist"))
 
     def commit_while_down(self) -> None:
@@ -433,7 +433,7 @@ def _refers_to(key: ObjectKey, value: Any) -> bool:
 
 
 def versions(image: str) -> tuple[str, ...]:
-    """The images that the story needs if it begins with this one, but for the one nobody built."""
+    """The images that exist in a story that begins with this one."""
     second = next_version(image)
     return image, second, next_version(second), with_tag(image, HOTFIX)
 

@@ -168,7 +168,7 @@ def test_without_pruning_it_stays_as_an_orphan_that_is_told(
 def test_an_object_that_we_never_applied_is_never_pruned(
     run: Any, cluster: SimulatedConnection
 ) -> None:
-    cluster.apply(config_map("settings", "default", a="1"), manager="somebody")
+    cluster.apply(config_map("settings", "default", a="1"), manager="someone")
     run(artifact(ONE))
     run(artifact({"c.yaml": config_map("third")}))
     assert cluster.get(SETTINGS) is not None
@@ -178,7 +178,7 @@ def test_an_object_that_lost_our_label_is_not_pruned(
     run: Any, cluster: SimulatedConnection
 ) -> None:
     run(artifact(BOTH))
-    cluster.patch(SETTINGS, {"metadata": {"labels": {OWNER_LABEL: None}}}, manager="somebody")
+    cluster.patch(SETTINGS, {"metadata": {"labels": {OWNER_LABEL: None}}}, manager="someone")
     outcome = run(artifact(ONE))
     assert actions(outcome)["settings"] == "skipped"
     assert cluster.get(SETTINGS) is not None
@@ -345,7 +345,7 @@ def test_prune_never_reaches_outside_the_inventory(
     cluster = new_cluster(clock).connect(INSIDE)
     inventory: Inventory = {}
     for name, data in foreign.items():
-        cluster.apply(config_map(f"foreign-{name}", "default", **data), manager="somebody")
+        cluster.apply(config_map(f"foreign-{name}", "default", **data), manager="someone")
     for wanted in history:
         before = set(inventory)
         outcome = sync(files(wanted), cluster, inventory, POLICY, Journal(clock).by("pull"))
