@@ -22,7 +22,7 @@ def argo_health(obj: Object) -> Health | None:
     """The health of one live object; None for a kind without a rule, which does not count."""
     group, _ = split_api_version(obj["apiVersion"])
     kind = (group, obj.get("kind", ""))
-    if "deletionTimestamp" in obj["metadata"] and kind != CRD:
+    if "deletionTimestamp" in obj.get("metadata", {}) and kind != CRD:
         return _progressing("Pending deletion")
     rule = RULES.get(kind)
     return None if rule is None else rule(obj, obj.get("spec") or {}, obj.get("status") or {})
