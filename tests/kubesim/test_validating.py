@@ -466,7 +466,7 @@ def test_another_version_of_a_resource_is_meant_too(
         ),
         (
             policy("true", variables=[{"name": "a-b", "expression": "1"}]),
-            "name is not a valid CEL identifier",
+            "must be a valid CEL identifier",
         ),
         (
             policy("true", matchConditions=[{"name": "a", "expression": "1"}]),
