@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from docs import notebooks
+from gitops_lab.experiments import catalogue
 from gitops_lab.labs.checks import CHECKS
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +52,7 @@ def notebook_titles() -> dict[str, tuple[str, str]]:
 
 
 def reference(code: str) -> str:
-    """A link to a lab (`L5`), a notebook (`N3`) or a page (`P:file`).
+    """A link to a lab (`L5`), notebook (`N3`), experiment (`X:name`) or page (`P:file`).
 
     Returns:
         Markdown; empty if it does not exist.
@@ -62,6 +63,10 @@ def reference(code: str) -> str:
             return ""
         heading = TITLE.search(path.read_text(encoding="utf-8"))
         return f"[{heading[1] if heading else path.stem}]({code[2:]})"
+    if code.startswith("X:"):
+        name = code[2:]
+        exists = name in catalogue.EXPERIMENTS
+        return f"experiment [{name}](experiments.md#{name})" if exists else ""
     if code in lab_files():
         about = lab_files()[code]
         return f"lab [{about['title']}](learn.md#{about['id']})"

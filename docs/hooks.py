@@ -182,6 +182,7 @@ PIECES: dict[str, Callable[[], str]] = {
     "demo-table": demo_table,
     "dials": dials,
     "drift-grid": lambda: markdown_table(*measured.drift_grid()),
+    "experiments": measured.experiments,
     "glossary": course.glossary,
     "journal-events": api.journal_events,
     "labs": course.labs,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gitops_lab.experiments import catalogue
 from gitops_lab.experiments import principles as four
 from gitops_lab.experiments.measure import Measurement
-from gitops_lab.lesson import fields
+from gitops_lab.lesson import deleting, fields
 from gitops_lab.sandbox import ARMS
 
 Table = tuple[list[str], list[list[str]]]
@@ -56,3 +57,15 @@ def orphans(measurement: Measurement) -> Table:
         if row.chapter == "file deleted"
     ]
     return ["arm", "orphans", "which"], rows
+
+
+def experiments() -> str:
+    """Each experiment with its question, what was expected, its table and its verdict."""
+    parts = []
+    for name, each in catalogue.EXPERIMENTS.items():
+        shown = deleting.experiment(name)
+        parts.append(
+            f"## {name}\n\n**{each.question}**\n\nExpected: {each.hypothesis}\n\n"
+            f"```text\n{shown}\n```\n\nLeft out: {each.leaves_out}"
+        )
+    return "\n\n".join(parts)

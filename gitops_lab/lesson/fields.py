@@ -203,7 +203,7 @@ class Grid:
         """What became of an edit in an arm."""
         if self.undone[edit][arm]:
             return "undone"
-        return "stays, seen" if self.seen[edit][arm] else "stays, unseen"
+        return "stays, drifted" if self.seen[edit][arm] else "stays, in sync"
 
     def _lines(self, cell: Callable[[str, str], str]) -> Iterator[str]:
         yield f"{'':<20}" + "".join(f"{arm:<18}" for arm in self.arms)
@@ -251,8 +251,8 @@ HOW_MANY_UNDONE = Question[Grid](
     lambda grid: _count(grid, "undone"),
     "Count in the grid above.",
 )
-HOW_MANY_UNSEEN = Question[Grid](
-    "How many cells of the grid say that the edit was not even seen?",
-    lambda grid: _count(grid, "unseen"),
+HOW_MANY_IN_SYNC = Question[Grid](
+    "How many cells of the grid say that the edit stays, and that the arm is in sync?",
+    lambda grid: _count(grid, "in sync"),
     "Count in the grid above. Git does not declare the fields of these edits.",
 )

@@ -48,13 +48,13 @@ def test_an_object_that_is_not_there_is_named(world: Sandbox) -> None:
         fields.owners(world["pull+self-heal"], "Deployment/till")
 
 
-def test_only_self_heal_undoes_declared_changes_and_extra_fields_are_unseen(
+def test_only_self_heal_undoes_declared_changes_and_extra_fields_are_in_sync(
     grid: fields.Grid,
 ) -> None:
     for edit in ("a declared field", "a deletion"):
-        assert [grid.word(edit, arm) for arm in ARMS] == ["stays, seen"] * 2 + ["undone"]
+        assert [grid.word(edit, arm) for arm in ARMS] == ["stays, drifted"] * 2 + ["undone"]
     for edit in ("a new label", "a second container"):
-        assert {grid.word(edit, arm) for arm in ARMS} == {"stays, unseen"}
+        assert {grid.word(edit, arm) for arm in ARMS} == {"stays, in sync"}
 
 
 def test_guesses_are_marked(grid: fields.Grid) -> None:
@@ -74,4 +74,4 @@ def test_a_guess_about_what_does_not_exist_is_refused(
 
 def test_the_questions_count_cells(grid: fields.Grid) -> None:
     assert "Right: 2." in fields.HOW_MANY_UNDONE.check(grid, 2)
-    assert "Right: 6." in fields.HOW_MANY_UNSEEN.check(grid, "6")
+    assert "Right: 6." in fields.HOW_MANY_IN_SYNC.check(grid, "6")
