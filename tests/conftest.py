@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -27,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Messages name the program as people type it, wherever the tests are started from.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     config.addinivalue_line("markers", "allows_errors: kubesim may log errors, which fail others")
     config.addinivalue_line("markers", "pods: needs nodes that run pods")
     config.addinivalue_line("markers", "users: it matters who asks, which HTTPS alone knows")

@@ -254,7 +254,7 @@ def _cron_job(obj: Object, spec: Mapping[str, Any], status: Mapping[str, Any]) -
 
 
 def _definition(obj: Object, _: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
-    if "deletionTimestamp" in obj["metadata"]:
+    if "deletionTimestamp" in obj.get("metadata", {}):
         return _progressing("CRD is terminating")
     if not _conditions(status):
         return _progressing("Status conditions not found")

@@ -123,8 +123,9 @@ def test_a_wrong_use_is_one_clear_message(
 def test_flux_and_argo_cd_part_in_six_rows() -> None:
     result = run(find("front-ends"))
     flux, argocd = result.findings["flux"], result.findings["argocd"]
-    assert isinstance(flux["edit undone, s"], float | int) and flux["edit undone, s"] > 60
-    assert isinstance(argocd["edit undone, s"], float | int) and argocd["edit undone, s"] <= 10
+    by_flux, by_argocd = flux["edit undone, s"], argocd["edit undone, s"]
+    assert isinstance(by_flux, float | int) and isinstance(by_argocd, float | int)
+    assert by_argocd <= 10 < by_flux <= 630, "at once, or somewhere within the interval"
     assert flux["label gone, s"] is not None and argocd["label gone, s"] is None
     assert flux["applied once it can be, s"] is not None
     assert argocd["applied once it can be, s"] is None, "one attempt per revision"

@@ -29,7 +29,7 @@ COLUMNS = {
     "networkpolicies": "NAME POD-SELECTOR AGE",
     "configmaps": "NAME DATA AGE",
     "secrets": "NAME TYPE DATA AGE",
-    "serviceaccounts": "NAME SECRETS AGE",
+    "serviceaccounts": "NAME AGE",
     "hpa": "NAME REFERENCE TARGETS MINPODS MAXPODS REPLICAS AGE",
     "pdb": "NAME MIN AVAILABLE MAX UNAVAILABLE ALLOWED DISRUPTIONS AGE",
     "quota": "NAME REQUEST LIMIT AGE",

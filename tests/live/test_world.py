@@ -74,10 +74,10 @@ def test_up_tells_who_wants_another_sandbox_than_the_one_that_runs(shell: Shell)
 
 
 def test_up_says_how_to_deploy_to_look_and_to_end_it(shell: Shell) -> None:
-    *_, deploy, look, end = shell.told("up").splitlines()
-    assert "gitops-lab clone" in deploy and "git push" in deploy
-    assert "gitops-lab status" in look and "gitops-lab logs" in look
-    assert "gitops-lab down" in end
+    *_, deploy, look, follow, kubectl, end = shell.told("up").splitlines()
+    assert "gitops-lab clone" in deploy and "--with-sample" in deploy
+    assert "gitops-lab status" in look and "gitops-lab logs" in follow
+    assert "gitops-lab kubectl" in kubectl and "gitops-lab down" in end
 
 
 def test_nobody_else_can_read_the_state(shell: Shell) -> None:
