@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from kubesim import refusals
 from kubesim.api import Api, Options, bootstrap
 from kubesim.applications import Applications
 from kubesim.auth import Authorizer, bootstrap_rbac, enforce_rights
+from kubesim.auth.secret_tokens import secret_token
 from kubesim.clock import EPOCH
 from kubesim.controllers import Controllers
 from kubesim.controllers.images import Catalogue
@@ -43,6 +47,7 @@ class Cluster:
         store: where objects are; it goes on with those that are there. A new one if None.
         certificate: of the authority that clients inside the cluster trust, in PEM.
         sign: has that authority sign certificates that are asked for and approved.
+        token_key: signs the tokens in Secrets; if None, no server is there to check them.
         stopwatch: seconds of real time, where others wait while the controllers work (see `Loop`).
     """
 
@@ -56,6 +61,7 @@ class Cluster:
         store: Store | None = None,
         certificate: str = "",
         sign: Sign | None = None,
+        token_key: EllipticCurvePrivateKey | None = None,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
         self._at = None if now is not None else EPOCH
@@ -77,6 +83,7 @@ class Cluster:
             nodes=nodes,
             certificate=certificate,
             sign=sign,
+            issue=partial(secret_token, token_key),
             stopwatch=stopwatch,
         )
         self.applications = Applications(self.api, self.controllers.kubelet, now=self.now)

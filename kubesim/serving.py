@@ -63,6 +63,7 @@ class Served:
             sign=lambda request, seconds: self.authority.sign(
                 request, now=self.clock.wall(), seconds=seconds
             ),
+            token_key=self.authority.token_key,
             stopwatch=self.clock.stopwatch,
         )
         self._task = self.clock.drive("cluster", self.cluster.step)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 import kubesim
 from gitops_lab.errors import ApiError, ClusterUnreachable
 from gitops_lab.model import Object, ObjectKey, copied, join_api_version
@@ -36,6 +38,7 @@ class SimulatedCluster(kubesim.Cluster):
         certificate: of the authority that clients inside the cluster must trust, in PEM; empty
             where no client connects.
         sign: has that authority sign certificates that are asked for and approved.
+        token_key: signs the tokens in Secrets; if None, no server is there to check them.
         stopwatch: seconds of real time, where others wait while the controllers work.
     """
 
@@ -50,6 +53,7 @@ class SimulatedCluster(kubesim.Cluster):
         store: Store | None = None,
         certificate: str = "",
         sign: Sign | None = None,
+        token_key: EllipticCurvePrivateKey | None = None,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(
@@ -60,6 +64,7 @@ class SimulatedCluster(kubesim.Cluster):
             store=store,
             certificate=certificate,
             sign=sign,
+            token_key=token_key,
             stopwatch=stopwatch,
         )
         self.name = name

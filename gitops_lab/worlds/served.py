@@ -62,6 +62,7 @@ class ServedCluster:
             sign=lambda request, seconds: self.authority.sign(
                 request, now=clock.wall(), seconds=seconds
             ),
+            token_key=self.authority.token_key,
             stopwatch=clock.stopwatch,
         )
         api = self.simulated.api

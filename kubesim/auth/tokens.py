@@ -23,6 +23,7 @@ from jwt.algorithms import ECAlgorithm
 from kubesim import refusals
 from kubesim.api import decoding
 from kubesim.api.strategy import new_uid
+from kubesim.auth import secret_tokens
 from kubesim.auth.users import User, account_groups, account_name
 from kubesim.clock import timestamp
 from kubesim.errors import ApiError
@@ -136,6 +137,9 @@ class Tokens:
         Raises:
             TokenError: 401 Unauthorized.
         """
+        claims = self._signed(token)
+        if claims["iss"] == secret_tokens.ISSUER:
+            return self._of_secret(claims, token, audiences)
         return self._user(self._valid(token, now, audiences))
 
     def audiences(self, token: str, *, now: float, audiences: Sequence[str] = ()) -> list[str]:
@@ -144,6 +148,10 @@ class Tokens:
         Raises:
             TokenError: 401 Unauthorized.
         """
+        claims = self._signed(token)
+        if claims["iss"] == secret_tokens.ISSUER:
+            self._of_secret(claims, token, audiences)
+            return [ISSUER]
         claims = self._valid(token, now, audiences)
         return [each for each in audiences or (ISSUER,) if each in claims["aud"]]
 
@@ -209,6 +217,15 @@ class Tokens:
             )
         return {**found, "kind": kind}
 
+    def _of_secret(self, claims: Mapping[str, Any], token: str, audiences: Sequence[str]) -> User:
+        """The account of a token in a Secret; such a token is for the API server."""
+        if audiences and ISSUER not in audiences:
+            raise TokenError("token audiences are invalid for the target audiences")
+        user = secret_tokens.holder(claims, token, self._store)
+        if user is None:
+            raise TokenError("service account token has been invalidated")
+        return user
+
     def _valid(self, token: str, now: float, audiences: Sequence[str]) -> Mapping[str, Any]:
         """The claims of a token that holds at this instant."""
         claims = self._signed(token)
@@ -238,7 +255,11 @@ class Tokens:
         options: Any = dict.fromkeys(later, False)
         try:
             claims = jwt.decode(
-                token, self._public, algorithms=[ALGORITHM], issuer=ISSUER, options=options
+                token,
+                self._public,
+                algorithms=[ALGORITHM],
+                issuer=[ISSUER, secret_tokens.ISSUER],
+                options=options,
             )
         except (jwt.PyJWTError, ValueError) as error:
             raise TokenError(f"invalid bearer token: {error}") from error

@@ -34,6 +34,7 @@ from kubesim.controllers.scheduler import Scheduler
 from kubesim.controllers.serviceaccounts import RootCertificates, ServiceAccounts
 from kubesim.controllers.signing import ClientSigner, Sign
 from kubesim.controllers.statefulset import StatefulSets
+from kubesim.controllers.tokens import Issue, SecretTokens
 from kubesim.controllers.volumes import VolumeProtection, Volumes
 
 
@@ -47,6 +48,7 @@ class Controllers(Loop):
         nodes: how many nodes the cluster has.
         certificate: of the cluster's authority, in PEM, for every namespace to have.
         sign: has that authority sign what is approved; if None, nothing is signed.
+        issue: makes the tokens for Secrets; if None, none are filled.
         stopwatch: seconds of real time, where others wait while the controllers work (see `Loop`).
     """
 
@@ -59,6 +61,7 @@ class Controllers(Loop):
         nodes: int = 1,
         certificate: str = "",
         sign: Sign | None = None,
+        issue: Issue | None = None,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
         indexes = Indexes(api.store)
@@ -76,6 +79,11 @@ class Controllers(Loop):
                 PolicyStatus(api, indexes),
                 ServiceAccounts(api, indexes),
                 RootCertificates(api, indexes, certificate=certificate),
+                *(
+                    [SecretTokens(api, indexes, certificate=certificate, issue=issue)]
+                    if issue
+                    else []
+                ),
                 ClusterRoleAggregation(api, indexes),
                 *([ClientSigner(api, indexes, sign=sign)] if sign else []),
                 Autoscalers(api, indexes, usage=self.kubelet.usage),
