@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
-# The tests start hundreds of processes: none shall compile again what another one has.
+# The tests start hundreds of processes: what one has compiled, the others use.
 CACHED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode
+# Prose and code that docs/words.txt is checked against.
+WORDED := gitops_lab kubesim labs docs notebooks bench tests README.md CONTRIBUTING.md CHANGELOG.md
 say = @printf '\033[1m==> %s\033[0m\n'
 
 .PHONY: help setup demo picture test lint format bench fuzz labs notebooks notebooks-check docs docs-serve lock clean
@@ -26,7 +28,7 @@ test: $(VENV)/test.stamp ## Run the tests
 	$(say) "Testing"
 	@$(CACHED) $(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
-lint: $(VENV)/lint.stamp ## Check style, format, types and the floors of the house
+lint: $(VENV)/lint.stamp ## Check style, format, types, imports and words
 	$(say) "Checking style"
 	@$(BIN)/ruff check
 	$(say) "Checking format"
@@ -35,12 +37,14 @@ lint: $(VENV)/lint.stamp ## Check style, format, types and the floors of the hou
 	@$(BIN)/mypy
 	$(say) "Checking imports"
 	@$(BIN)/lint-imports
+	$(say) "Checking words"
+	@$(BIN)/codespell -D docs/words.txt --skip docs/words.txt,'*.lock' $(WORDED)
 
-format: $(VENV)/lint.stamp ## Mend style and format
+format: $(VENV)/lint.stamp ## Correct style and format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-picture: $(VENV)/run.stamp ## Draw the picture in the README anew
+picture: $(VENV)/run.stamp ## Draw the picture in the README again
 	@folder=$$(mktemp -d) && $(BIN)/gitops-lab demo --output "$$folder" && \
 	  cp "$$folder/timeline.png" docs/timeline.png && rm -rf "$$folder"
 

@@ -16,7 +16,7 @@ BLOCK = re.compile(r"(<!-- begin measured -->\n).*(<!-- end measured -->)", re.D
 
 
 def main() -> int:
-    """Measure; the exit code is 0 whatever the figures say."""
+    """Measure; the exit code is always 0, for good and for bad figures."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few repetitions; write nothing")
     parser.add_argument("only", nargs="*", choices=[[], *cases.CASES], help="the cases to run")

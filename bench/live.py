@@ -27,7 +27,7 @@ PATIENCE = 60.0
 
 
 class Shell:
-    """Somebody with a state directory of their own.
+    """A user's shell, with its own state directory.
 
     Args:
         folder: where it is.

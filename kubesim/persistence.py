@@ -122,14 +122,14 @@ class Log:
         except orjson.JSONEncodeError as error:
             raise _refused(f"the object is not JSON: {error}") from None
         try:
-            self._mend()
+            self._truncate_torn()
             self._is_torn = True
             _write(self._file, line)
             if self._sync:
                 os.fdatasync(self._file)
         except OSError as error:
             with suppress(OSError):  # then it is done before the next change is written
-                self._mend()
+                self._truncate_torn()
             raise _refused(f"it cannot be kept: {error.strerror}") from error
         self._is_torn = False
         self._size += len(line)
@@ -143,7 +143,7 @@ class Log:
         """Begin a new generation, and forget the one before the present one."""
         generation = _Generation(self._generations[0].folder, self.store.revision)
         try:
-            self._mend()
+            self._truncate_torn()
             os.fdatasync(self._file)  # a snapshot must not outlive the changes that led to it
             file = self._new(generation)
         except OSError as error:
@@ -158,8 +158,8 @@ class Log:
             _forget(old)
         del self._generations[:-2]
 
-    def _mend(self) -> None:
-        """Take away what is left of a change that could not be written."""
+    def _truncate_torn(self) -> None:
+        """Remove what is left of a change that could not be written."""
         if self._is_torn:
             os.ftruncate(self._file, self._size)
             self._is_torn = False

@@ -32,7 +32,7 @@ class Served:
     """A cluster for clients that block.
 
     Args:
-        clock: drives it. Virtual time is let pass by whoever holds the clock.
+        clock: drives it. In virtual time, the test moves the clock.
         seed: of what it draws.
     """
 

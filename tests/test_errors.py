@@ -9,8 +9,8 @@ from gitops_lab.errors import ApiError, LabError, of_machine
 
 
 def test_an_error_says_what_where_and_what_to_do() -> None:
-    error = LabError("it is broken", where="web.yaml", fix="Mend it")
-    assert str(error) == "web.yaml: it is broken. Mend it"
+    error = LabError("it is broken", where="web.yaml", fix="Repair it")
+    assert str(error) == "web.yaml: it is broken. Repair it"
     assert str(LabError("it is broken")) == "it is broken"
 
 

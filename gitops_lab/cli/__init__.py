@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(f"interrupted; {str(interruption) or 'nothing is left behind'}")
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone: nobody wants the rest
+        sys.stderr.close()  # the reader has closed its end of the pipe
         return 0
     except (OSError, ModuleNotFoundError) as error:
         _complain(str(of_machine(error)))

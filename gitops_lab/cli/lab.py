@@ -185,17 +185,17 @@ def run_reset(options: argparse.Namespace) -> int:
     """`gitops-lab lab reset`."""
     session = _active()
     session.reset(None if options.lab else session.step(options.step))
-    return _begun_anew(session)
+    return _started_again(session)
 
 
 def run_catch_up(options: argparse.Namespace) -> int:
     """`gitops-lab lab catch-up`."""
     session = _active()
     session.catch_up(session.step(options.step))
-    return _begun_anew(session)
+    return _started_again(session)
 
 
-def _begun_anew(session: Session) -> int:
+def _started_again(session: Session) -> int:
     record = session.record
     _follow(session.lab, _state(record.sandbox), Path(record.clone), is_new=True)
     return _show(session, session.step())

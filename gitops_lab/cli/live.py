@@ -86,7 +86,7 @@ def add(commands: Any) -> None:
     command(
         "reset",
         run_reset,
-        "begin a live sandbox anew: the same arms, empty clusters and an empty repository",
+        "start a live sandbox again: the same arms, empty clusters and an empty repository",
     )
     config = command(
         "kubeconfig",
@@ -111,12 +111,12 @@ def add(commands: Any) -> None:
     pause.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
     resume = command("resume", run_resume, "have paused deployers go on")
     resume.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
-    step = command("step", run_step, "have a deployer do its next piece of work, and tell of it")
+    step = command("step", run_step, "run the next step of a deployer, and print what it did")
     step.add_argument("arm", metavar="ARM")
-    cut = command("disconnect", run_disconnect, "cut clusters off from everybody outside them")
+    cut = command("disconnect", run_disconnect, "cut clusters off from the network outside them")
     cut.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
-    mend = command("reconnect", run_reconnect, "let clusters be reached from outside again")
-    mend.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
+    reconnect = command("reconnect", run_reconnect, "connect clusters to the network again")
+    reconnect.add_argument("arms", nargs="*", metavar="ARM", help="(default: all)")
     doctor = commands.add_parser("doctor", help="see that this machine has what is needed")
     doctor.add_argument(
         "--backend",

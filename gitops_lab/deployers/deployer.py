@@ -108,8 +108,8 @@ class Needs:
         controllers: the names of these Deployments.
         home: the namespace that it lives in and keeps its memory in; empty if it lives outside.
         served: what is applied in the clusters of other arms that it serves; `objects` if None.
-        watches: group and kind of the objects that `changed` shall be called for; `EVERYTHING` for
-            all objects.
+        watches: group and kind of the objects whose changes cause a call of `changed`; `EVERYTHING`
+            for all objects.
     """
 
     objects: tuple[Object, ...] = ()

@@ -20,7 +20,7 @@ from gitops_lab.ports import Credentials
 
 
 class PullDeployer(Staged):
-    """Looks again and again: level-triggered, whatever caused the difference."""
+    """Compares at each interval: level-triggered, for every cause of a difference."""
 
     # -- Trigger: an interval with jitter; optionally a webhook ---------------------------------
 

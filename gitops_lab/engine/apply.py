@@ -129,7 +129,7 @@ def _write(change: Change, desired: Object, cluster: Cluster, policy: SyncPolicy
 def _replace(
     change: Change, desired: Object, cluster: Cluster, policy: SyncPolicy
 ) -> Object | None:
-    """Delete an object and create it anew; None while it is being deleted."""
+    """Delete an object and create it again; None while it is being deleted."""
     if change.live is not None:
         cluster.delete(change.key, uid=change.live["metadata"]["uid"])
         if cluster.get(change.key) is not None:

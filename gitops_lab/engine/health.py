@@ -1,4 +1,4 @@
-"""Health: does a live object work, whatever Git says of it?
+"""Health: does a live object work? What Git says of it does not count.
 
 A pure function of one object. The rules are those of kstatus (see `kstatus.py`), which Flux uses;
 the words are Argo CD's, since they are the ones that people see. Where kstatus calls an object

@@ -61,7 +61,7 @@ def is_hook(obj: Object) -> bool:
 
 
 def delete_policies(obj: Object) -> tuple[str, ...]:
-    """When a hook is deleted; before it is created anew, if it does not say."""
+    """When a hook is deleted. The default: before it is created again."""
     own = tuple(name for name in _words(obj, DELETE_POLICY) if name in POLICIES)
     helm = (_HELM_POLICIES[name] for name in _words(obj, HELM_POLICY) if name in _HELM_POLICIES)
     return own or tuple(helm) or (BEFORE_CREATION,)

@@ -32,7 +32,7 @@ APPLY_ANNOTATION = "gitops-lab/apply"
 """Annotation that has an object created if it is missing, and then left alone: `once`."""
 
 FORCE_ANNOTATION = "gitops-lab/force"
-"""Annotation that has an object deleted and created anew if its change is refused: `enabled`."""
+"""Annotation: `enabled` deletes an object and creates it again if its change is refused."""
 
 HOOK_REVISION = "gitops-lab/hook-revision"
 """Annotation on the objects of hooks: the commit that they ran for."""
@@ -163,7 +163,8 @@ def _desired_change(
         if error.code == 404 and missing:
             return Change(key, Action.CREATED, missing, desired, checked=False)
         if live is not None and recreates(desired, error):
-            return Change(key, Action.CONFIGURED, f"created anew: {error.message}", desired, live)
+            why = f"deleted and created again: {error.message}"
+            return Change(key, Action.CONFIGURED, why, desired, live)
         return Change(key, Action.FAILED, f"{manifest.origin}: {error.message}", desired, live)
     if live is None:
         return Change(key, Action.CREATED, "in Git, not in the cluster", desired)
@@ -203,7 +204,7 @@ def _left_alone(desired: Object, live: Object | None) -> str:
 
 
 def recreates(desired: Object, error: ApiError) -> bool:
-    """Whether an object is to be deleted and created anew after this refusal."""
+    """Whether to delete an object and create it again after this refusal."""
     is_asked = _annotation(desired, FORCE_ANNOTATION) == "enabled"
     return is_asked and (error.code in (409, 422) or "immutable" in error.message)
 

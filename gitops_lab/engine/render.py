@@ -1,4 +1,4 @@
-"""Render: from the files of a revision to desired objects, whatever files they stand in.
+"""Render: from the files of a revision to desired objects; file names do not matter.
 
 All faults of a folder are found at once and reported in one error.
 """

@@ -205,7 +205,7 @@ class _Run:
         self.lab, self.seed = lab, seed
         self.world = VirtualWorld(lab.arms, seed)
         self.session = Session(
-            lab, self.world, Unsaved(seed), now=self.world.sandbox.clock.now, restart=self._anew
+            lab, self.world, Unsaved(seed), now=self.world.sandbox.clock.now, restart=self._restart
         )
         self.session.begin()
         self.committed: list[Step] = []
@@ -284,7 +284,7 @@ class _Run:
     def _journal(self) -> list[str]:
         return [entry.to_json() for entry in self.world.entries()]
 
-    def _anew(self) -> LabWorld:
+    def _restart(self) -> LabWorld:
         self.world.close()
         self.world = VirtualWorld(self.lab.arms, self.seed)
         return self.world

@@ -75,7 +75,7 @@ class Lab:
         return None if found is None else dict(found.get("data") or {})
 
     def names(self) -> list[str]:
-        """The names of all live ConfigMaps, whoever created them."""
+        """The names of all live ConfigMaps, no matter who created them."""
         found = self._cluster.list("", "ConfigMap", namespace=NAMESPACE)
         return [obj["metadata"]["name"] for obj in found]
 
@@ -280,7 +280,7 @@ def judge(make: Callable[[], Step]) -> Text:
     """Run a loop through all ten histories, and say for each what was expected and observed.
 
     Args:
-        make: creates the loop anew, as a restart does: `lambda: step` for a plain function.
+        make: creates a new loop, as a restart does: `lambda: step` for a plain function.
     """
     lines, passed = [], 0
     for number, history in enumerate(HISTORIES, 1):

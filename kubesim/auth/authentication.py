@@ -137,11 +137,11 @@ def _in_go(groups: tuple[str, ...], uid: str, extra: Mapping[str, tuple[str, ...
 
 
 def _groups(name: str, asked: tuple[str, ...], account: tuple[str, str] | None) -> tuple[str, ...]:
-    """The groups of a user who is impersonated, those that everybody belongs to included."""
+    """The groups of a user who is impersonated, including those of every user."""
     if not asked and account:
         return account_groups(account[0])
-    is_nobody = name == ANONYMOUS.name or UNAUTHENTICATED in asked
-    return tuple(dict.fromkeys((*asked, UNAUTHENTICATED if is_nobody else AUTHENTICATED)))
+    is_anonymous = name == ANONYMOUS.name or UNAUTHENTICATED in asked
+    return tuple(dict.fromkeys((*asked, UNAUTHENTICATED if is_anonymous else AUTHENTICATED)))
 
 
 def _whom(name: str, account: tuple[str, str] | None) -> Attributes:

@@ -68,7 +68,7 @@ def test_a_port_is_forwarded(core: client.CoreV1Api, namespace: str) -> None:
     while b"image web:1\n" not in answer:
         answer += socket.recv(1000)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    until(lambda: forwarded.error(81), "nobody listens on the other port")
+    until(lambda: forwarded.error(81), "no process listens on the other port")
     assert "connection refused" in forwarded.error(81)
     assert forwarded.error(80) is None
     forwarded.close()

@@ -177,7 +177,7 @@ def test_an_informer_goes_on_after_its_connection_broke(
     assert seen.errors
 
 
-def test_an_informer_lists_anew_what_the_server_has_forgotten(
+def test_an_informer_lists_again_what_the_server_has_forgotten(
     informer: SharedInformer, core: client.CoreV1Api, namespace: str, live: Live
 ) -> None:
     seen = Seen(informer)

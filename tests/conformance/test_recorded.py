@@ -3,7 +3,7 @@
 The recordings are of 1.36.2, and we simulate 1.37: autoscalers have a generation here, StatefulSets
 a `maxUnavailable`, container lifecycles a `stopSignal`. Others that differ: the simulated kubelet
 reports pods and nodes itself; messages quote whole objects in which times and versions stand. So
-the floors are below a hundred percent.
+the limits are below a hundred percent.
 """
 
 from __future__ import annotations

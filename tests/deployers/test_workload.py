@@ -51,7 +51,7 @@ def test_every_standard_agent_is_one_dial_of_these() -> None:
                 self_heal=arm.policy.self_heal,
                 prune=arm.policy.prune,
                 namespace=arm.policy.namespace,
-                on_event=arm.policy.on_event,  # nobody can tell an agent inside a real cluster
+                on_event=arm.policy.on_event,  # no webhook reaches an agent inside a real cluster
             )
             assert rebuilt == arm.policy
 

@@ -314,7 +314,7 @@ def test_an_object_may_be_left_alone_or_be_created_only_once(
     assert outcome.succeeded
 
 
-def test_an_object_may_be_created_anew_where_its_change_is_refused(
+def test_an_object_may_be_created_again_where_its_change_is_refused(
     run: Any, cluster: SimulatedConnection
 ) -> None:
     before = {**config_map(a="1"), "immutable": True}

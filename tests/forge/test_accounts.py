@@ -47,7 +47,7 @@ def test_name_and_token_say_whose_they_are(accounts: Accounts) -> None:
         basic("", ""),
     ],
 )
-def test_everything_else_is_nobody(accounts: Accounts, header: str) -> None:
+def test_everything_else_is_refused(accounts: Accounts, header: str) -> None:
     assert accounts.authenticate(header) is None
 
 

@@ -47,7 +47,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def kubectl(program: Program, cluster: Cluster, tmp_path: Path) -> Iterator[Kubectl]:
-    """A kubectl with a namespace that nobody else uses."""
+    """A kubectl with a namespace that no other test uses."""
     namespace = cluster.namespace()
     yield Kubectl(program, cluster, namespace, tmp_path)
     cluster.forget(namespace)
@@ -55,7 +55,7 @@ def kubectl(program: Program, cluster: Cluster, tmp_path: Path) -> Iterator[Kube
 
 @pytest.fixture(scope="session")
 def furnished(cluster: Cluster) -> str:
-    """A namespace with one of everything, settled; nobody may change anything in it."""
+    """A namespace with one of everything, settled; tests must not change anything in it."""
     return set_up(cluster)
 
 

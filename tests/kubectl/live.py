@@ -1,4 +1,4 @@
-"""A live cluster in a thread of its own, and whatever kubectl this machine has to speak to it."""
+"""A live cluster in its own thread, and the kubectl that this machine has."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Cluster:
         return name
 
     def forget(self, namespace: str) -> None:
-        """Delete a namespace; nobody waits for it to be gone."""
+        """Delete a namespace, without waiting until it is gone."""
         api = self.world.api
         resource = api.registry.by_kind("v1", "Namespace")
         try:

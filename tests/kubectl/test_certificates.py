@@ -1,4 +1,4 @@
-"""Somebody asks for a certificate, somebody else approves, and a third signs."""
+"""One user requests a certificate, another approves it, and a third signs it."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_nobody_becomes_an_administrator_by_a_signature(kubectl: Kubectl, name: 
         ),
         ({"usages": []}, "spec.usages: Required value"),
         ({"usages": ["juggling"]}, "spec.usages[0]: Unsupported value"),
-        ({"signerName": "nobody"}, "must be a fully qualified domain and path"),
+        ({"signerName": "unqualified"}, "must be a fully qualified domain and path"),
         ({"expirationSeconds": 60}, "may not specify a duration less than 600 seconds"),
     ],
 )

@@ -83,7 +83,7 @@ def test_create_refuses_what_is_there(kubectl: Kubectl) -> None:
     assert kubectl(f"apply -f {file}") == "configmap/book unchanged\n"
 
 
-def test_an_object_is_replaced_and_by_force_made_anew(kubectl: Kubectl) -> None:
+def test_an_object_is_replaced_and_by_force_created_again(kubectl: Kubectl) -> None:
     kubectl.create(config_map())
     first = kubectl("get cm book -o", "jsonpath={.metadata.uid}")
     file = kubectl.file("book.yaml", config_map(page="2"))

@@ -216,7 +216,7 @@ LINES_OF_NEWER_KINDS = {
 
 
 def missing(told: str, expected: str) -> list[str]:
-    """The lines that are not told, whatever their indentation."""
+    """The expected lines that are not printed; indentation does not count."""
     words = [" ".join(line.split()) for line in told.splitlines()]
     lines = [line.strip() for line in expected.strip().splitlines()]
     return [line for line in lines if not any(line in each for each in words)]
@@ -238,6 +238,6 @@ def test_so_has_that_of_a_kind_younger_than_an_old_kubectl(stage: Kubectl, what:
 def test_several_are_described_one_after_the_other(stage: Kubectl) -> None:
     told = stage("describe service web elsewhere")
     assert told.count("\nType:") == 2 and "External Name:" in told
-    assert 'pods "nobody" not found' in stage.fails("describe pod nobody")
+    assert 'pods "unknown" not found' in stage.fails("describe pod unknown")
     by_prefix = stage("describe configmap sett")
     assert "colour:" in by_prefix

@@ -162,16 +162,16 @@ def test_rows_are_sorted_and_labelled_as_asked(stage: Kubectl) -> None:
 
 
 def test_a_wrong_question_is_refused_in_the_real_words(stage: Kubectl) -> None:
-    assert stage.fails("get pod nobody") == (
-        'Error from server (NotFound): pods "nobody" not found\n'
+    assert stage.fails("get pod unknown") == (
+        'Error from server (NotFound): pods "unknown" not found\n'
     )
-    assert stage("get pod nobody --ignore-not-found") == ""
+    assert stage("get pod unknown --ignore-not-found") == ""
     assert 'the server doesn\'t have a resource type "nonsense"' in stage.fails("get nonsense")
     assert "field label not supported: colour" in stage.fails(
         "get pods --field-selector colour=blue"
     )
     assert "unable to parse requirement" in stage.fails("get pods -l", "a b")
-    assert stage.fails("get pods -n nowhere nobody") == (
+    assert stage.fails("get pods -n nowhere unknown") == (
         'Error from server (NotFound): namespaces "nowhere" not found\n'
     )
     assert stage("get pods -n nowhere") == "No resources found in nowhere namespace.\n"

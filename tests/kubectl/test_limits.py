@@ -61,7 +61,7 @@ def test_a_level_warns_of_the_pods_that_are_there_and_refuses_new_ones(kubectl: 
     kubectl(f"{label}/enforce=restricted")
     refused = kubectl.fails("run third --image=web:1")
     assert 'pods "third" is forbidden: violates PodSecurity "restricted:latest"' in refused
-    refused = kubectl.fails(f"{label}/enforce=nobody --overwrite")
+    refused = kubectl.fails(f"{label}/enforce=unknown --overwrite")
     assert "must be one of privileged, baseline, restricted" in refused
 
 

@@ -141,8 +141,8 @@ def test_what_a_container_says_is_read(stage: Kubectl) -> None:
     assert "started" in stage("logs db-0")
     assert "started" in stage("logs deployment/web -c web --tail 1")
     assert stage("logs -l app=web --all-containers --prefix").count("[pod/web-") >= 4
-    assert "container nobody is not valid for pod db-0" in stage.fails("logs db-0 -c nobody")
-    assert 'pods "nobody" not found' in stage.fails("logs nobody")
+    assert "container unknown is not valid for pod db-0" in stage.fails("logs db-0 -c unknown")
+    assert 'pods "unknown" not found' in stage.fails("logs unknown")
     stamped = stage("logs db-0 --timestamps --tail 1")
     assert stamped.startswith("2026-01-05T09:")
     assert "started" in stage("logs crash --previous")

@@ -78,7 +78,7 @@ def test_generate_name_adds_five_characters_that_make_no_words(world: World) -> 
     assert re.fullmatch("x{58}[bcdfghjklmnpqrstvwxz2456789]{5}", name)
 
 
-def test_generated_names_that_are_taken_are_drawn_anew() -> None:
+def test_generated_names_that_are_taken_are_drawn_again() -> None:
     class Stuck(Random):
         """Draws the same name twice."""
 

@@ -314,7 +314,7 @@ def test_a_configuration_that_its_owner_changes_is_applied_again(world: World) -
     assert world.apply(config)["spec"]["replicas"] == 3
 
 
-def test_an_object_made_anew_is_applied_to_anew(world: World) -> None:
+def test_an_object_that_is_created_again_is_applied_again(world: World) -> None:
     first = world.apply(config_map())
     world.delete("ConfigMap", "settings")
     second = world.apply(config_map())

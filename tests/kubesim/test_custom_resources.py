@@ -225,7 +225,7 @@ def test_instances_go_before_their_definition(world: CustomWorld) -> None:
     assert error.value.code == 404
 
 
-def test_an_api_server_that_starts_anew_serves_what_is_established() -> None:
+def test_an_api_server_that_restarts_serves_what_is_established() -> None:
     world = CustomWorld()
     world.define()
     later = Api(now=lambda: EPOCH, rng=Random(1), store=world.api.store)

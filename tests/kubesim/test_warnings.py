@@ -76,7 +76,7 @@ def test_a_template_that_stays_is_not_spoken_of_again() -> None:
     assert list(warnings(edited(old, {"spec.replicas": 5}), old)) == []
 
 
-def test_a_service_says_what_it_does_not_heed() -> None:
+def test_a_service_warns_of_a_field_that_is_ignored() -> None:
     assert said("Service", {"spec.externalName": "example.com"}) == [
         'spec.externalName is ignored when spec.type is not "ExternalName"'
     ]

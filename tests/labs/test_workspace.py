@@ -40,7 +40,7 @@ def test_making_it_twice_is_harmless(clone: Workspace, server: Repository, tmp_p
     assert (clone.folder / "mine.txt").exists()
 
 
-def test_a_commit_in_it_can_be_pushed_and_names_nobody(
+def test_a_commit_in_it_can_be_pushed_and_has_a_neutral_author(
     clone: Workspace, server: Repository
 ) -> None:
     clone.follow({"a.yaml": "a"})

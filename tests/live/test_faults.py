@@ -179,7 +179,7 @@ def test_a_sandbox_whose_address_is_damaged_says_so_and_can_be_taken_down(own: S
     assert not own.state.path.exists()
 
 
-def test_what_is_damaged_but_not_needed_is_told_of_and_made_anew(own: Shell) -> None:
+def test_what_is_damaged_but_not_needed_is_told_of_and_made_again(own: Shell) -> None:
     own.told("up", "--arms", "pull", "--speed", "50")
     commit = own.push("one", {"book.yaml": BOOK.format(page=1)})
     own.await_sync("pull", commit)

@@ -82,8 +82,8 @@ class ApiServer:
         destinations: the clusters.
         now: the time, in seconds since the Unix epoch.
         user: who asks.
-        is_notified: whether the caches are notified of changes; if not, they are read anew for
-            each answer.
+        is_notified: whether the caches are notified of changes; if not, they are read again
+            for each answer.
     """
 
     def __init__(

@@ -281,7 +281,7 @@ class ApplicationController:
             self._start(name, decision.operation, found, now)
 
     def _level(self, app: Object, requested: int | None, now: float) -> tuple[int | None, bool]:
-        """The level of the comparison that is due, and whether all is to be rendered anew."""
+        """The level of the comparison that is due, and whether to render everything again."""
         asked = annotations_of(app).get(REFRESH)
         if asked is not None:
             return FORCE, asked == "hard"

@@ -33,7 +33,7 @@ def _app(parser: argparse.ArgumentParser) -> None:
     got = command("get", "show an Application and its objects")
     got.add_argument("-o", "--output", choices=("tree", "yaml", "json"), default="")
     got.add_argument("--refresh", action="store_true", help="compare with what Git says now first")
-    got.add_argument("--hard-refresh", action="store_true", help="and render everything anew")
+    got.add_argument("--hard-refresh", action="store_true", help="and render everything again")
     diff = command("diff", "compare live with desired state, object by object")
     diff.add_argument("--revision", default="", help="compare with this revision")
     diff.add_argument("--refresh", action="store_true")

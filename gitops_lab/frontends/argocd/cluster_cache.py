@@ -22,7 +22,8 @@ class ClusterCache:
 
     Args:
         cluster: reached with the controller's credentials.
-        is_notified: whether `changed` is called; if not, it is read anew before each comparison.
+        is_notified: whether `changed` is called; if not, the cluster is read again before each
+            comparison.
     """
 
     def __init__(self, cluster: Cluster, *, is_notified: bool = True) -> None:
@@ -66,7 +67,7 @@ class ClusterCache:
         return concerned - {""}
 
     def list_again(self) -> None:
-        """Read everything anew, for a cluster that does not say what changed."""
+        """Read everything again, for a cluster that does not report changes."""
         kinds, self._objects = list(self._objects), {}
         self._owned.clear()
         self.watch(kinds)
@@ -74,7 +75,7 @@ class ClusterCache:
     def owned(self, instance: str) -> dict[ObjectKey, Object]:
         """The live objects that say they belong to an Application.
 
-        An object with an owner is some controller's, whatever its annotations say.
+        An object with an owner belongs to a controller; its annotations do not change that.
         """
         found = {}
         for key in self._owned.get(instance, ()):

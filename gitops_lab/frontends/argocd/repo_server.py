@@ -48,7 +48,7 @@ class RepoServer:
         Args:
             source: says the repository.
             revision: a branch, a tag, a commit or a range of versions.
-            fresh: ask Git, whatever is remembered.
+            fresh: ask Git and do not use the cache.
 
         Raises:
             GenerationError: Git does not answer, or has no such revision.

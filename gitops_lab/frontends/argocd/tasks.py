@@ -95,7 +95,7 @@ class Task:
 
     @property
     def deletes_before_creation(self) -> bool:
-        """Whether the hook of the last sync is to be deleted before it is created anew."""
+        """Whether to delete the hook of the last sync before it is created again."""
         return (
             self.is_hook
             and self.is_pending

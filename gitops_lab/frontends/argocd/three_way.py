@@ -1,9 +1,9 @@
 """Three-way merge: what a client-side apply makes of a live object.
 
 It looks at three states: what was applied last (an annotation on the live object says it), what is
-live, and what is desired. A field that was applied and is desired no more goes; a field that only
-the live object has stays, whatever its origin. This is both how Argo CD applies by default and
-how it compares, so an extra field is neither seen nor removed.
+live, and what is desired. A field that was applied and is no longer desired is removed. A field
+that only the live object has stays; who set it does not matter. This is both how Argo CD applies
+by default and how it compares, so an extra field is neither seen nor removed.
 
 Source: Argo CD 3.5, gitops-engine `pkg/diff/diff.go` ThreeWayDiff; kubectl 1.37 `pkg/cmd/apply`.
 """

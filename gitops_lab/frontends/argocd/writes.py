@@ -30,7 +30,7 @@ def apply_object(
         target: the desired object.
         server_side: apply on the server, taking conflicting fields over.
         replace: put the desired object in the place of the live one.
-        force: delete and create anew what cannot be changed.
+        force: delete what cannot be changed, and create it again.
 
     Raises:
         ApiError: the server refuses it.
@@ -90,7 +90,7 @@ def _writable(metadata: Object) -> Object:
 
 
 def recreate(cluster: Cluster, target: Object, live: Object) -> None:
-    """Delete an object and create it anew."""
+    """Delete an object and create it again."""
     cluster.delete(ObjectKey.of(live), uid=live["metadata"]["uid"])
     cluster.create(target, manager=FIELD_MANAGER)
 

@@ -124,7 +124,7 @@ class FluxDeployer(Deployer):
         return True
 
     def changed(self, key: ObjectKey) -> bool:
-        """Hand a change to every controller."""
+        """Pass a change to every controller."""
         self._is_old |= key == self._own
         for controllers in self.controllers.values():
             for controller in controllers:

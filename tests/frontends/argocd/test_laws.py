@@ -1,4 +1,4 @@
-"""What holds whatever is committed and edited."""
+"""Laws: they hold for all commits and all edits."""
 
 from __future__ import annotations
 

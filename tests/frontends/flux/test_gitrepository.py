@@ -177,7 +177,7 @@ def test_an_outage_leaves_the_artifact_in_place(flux: FluxWorld) -> None:
     assert flux.get("GitRepository", "app")["status"]["artifact"]["revision"] == revision
 
 
-def test_another_pod_builds_the_artifact_anew(flux: FluxWorld) -> None:
+def test_another_pod_builds_the_artifact_again(flux: FluxWorld) -> None:
     revision = flux.commit(settings=config_map())
     flux.apply(git_repository())
     flux.run(seconds=5)

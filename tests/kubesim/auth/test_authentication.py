@@ -82,12 +82,12 @@ def test_a_certificate_without_a_name_leaves_it_to_the_token() -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Basic YTpi", "Bearer", "Bearer ", "nonsense"])
-def test_whoever_shows_no_credentials_is_nobody(header: str) -> None:
+def test_a_request_without_credentials_is_anonymous(header: str) -> None:
     assert Cluster().who(header=header) is None
 
 
 @given(st.text(min_size=1, max_size=30).filter(lambda text: bool(text.strip())))
-def test_whoever_shows_a_bad_token_is_turned_away(text: str) -> None:
+def test_a_bad_token_is_refused(text: str) -> None:
     with pytest.raises(TokenError) as error:
         Cluster().who(header=f"Bearer {text}")
     assert refused(error) == (401, "Unauthorized", "Unauthorized")

@@ -102,7 +102,7 @@ def test_a_question_in_a_namespace_stays_in_it() -> None:
         ("SubjectAccessReview", {"resourceAttributes": PODS}, "spec.user"),
     ],
 )
-def test_a_question_is_one_question_about_somebody(kind: str, spec: Object, field: str) -> None:
+def test_a_review_names_one_user_and_one_question(kind: str, spec: Object, field: str) -> None:
     with pytest.raises(ApiError) as error:
         Cluster().ask(kind, **spec)
     assert (error.value.code, error.value.causes[0]["field"]) == (422, field)

@@ -46,7 +46,7 @@ def test_matters_differ_by_reason_and_type(world: World) -> None:
     assert not any(each["message"].startswith(COMBINED) for each in found(world))
 
 
-def test_a_matter_that_rested_for_ten_minutes_begins_anew() -> None:
+def test_a_matter_that_rested_for_ten_minutes_begins_again() -> None:
     correlator = Correlator()
     told = [correlator.combines(("a",), str(number), 0) for number in range(10)]
     assert told == [*[False] * 9, True]

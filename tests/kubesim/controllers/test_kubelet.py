@@ -350,7 +350,7 @@ def test_a_crash_loop_shows_error_then_backoff_and_keeps_the_last_end(world: Wor
     assert backoff in world.told("web")
 
 
-def test_ten_quiet_minutes_make_the_backoff_start_anew() -> None:
+def test_ten_quiet_minutes_make_the_backoff_start_again() -> None:
     world = World(STEADY.with_("web", crash_after=601))
     world.create(POD)
     for _ in range(4):

@@ -169,7 +169,7 @@ def test_a_failure_is_reported_and_retried_and_keeps_no_other_object_waiting(api
 
 
 @pytest.mark.allows_errors
-def test_what_raises_on_an_event_undoes_no_write_and_keeps_it_from_nobody(api: Api) -> None:
+def test_an_error_in_an_event_handler_undoes_no_write_and_stops_no_other_handler(api: Api) -> None:
     class Confused(Recorder):
         name = "confused"
 

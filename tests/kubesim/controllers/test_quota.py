@@ -89,7 +89,7 @@ def test_a_service_gives_its_node_ports_back_when_it_changes() -> None:
     assert used(world, "services.nodeports") == "0"
 
 
-def test_a_changed_quota_is_counted_anew() -> None:
+def test_a_changed_quota_is_counted_again() -> None:
     world = World()
     world.create(POD)
     world.create(QUOTA)

@@ -217,7 +217,7 @@ def test_a_body_that_does_not_come_is_waited_for_only_so_long(
     run(scenario)
 
 
-def test_hundreds_of_idle_and_half_open_connections_hinder_nobody(run: Run) -> None:
+def test_hundreds_of_idle_and_half_open_connections_block_no_other(run: Run) -> None:
     async def scenario(world: World, client: Client) -> None:
         port = int(world.url.rpartition(":")[2])
         context = client_context(world.folder, "admin", ("system:masters",))

@@ -500,7 +500,7 @@ def fill(world: World, count: int) -> None:
         world.api.create(resource, config_map(f"c{number}"), namespace="default")
 
 
-def test_a_watcher_that_falls_behind_the_window_is_told_to_list_anew(run: Run) -> None:
+def test_a_watcher_that_falls_behind_the_window_is_told_to_list_again(run: Run) -> None:
     async def scenario(world: World, client: Client) -> None:
         resource = world.api.registry.by_kind("v1", "ConfigMap")
         watch = world.api.watch(resource, since=str(world.api.store.revision))

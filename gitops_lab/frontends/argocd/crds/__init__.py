@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions of Argo CD 3.5, written anew; tests hold them against its own."""
+"""The CustomResourceDefinitions of Argo CD 3.5, our own text; tests compare them with Argo CD's."""
 
 from gitops_lab.frontends.argocd.crds.application import APPLICATION
 from gitops_lab.frontends.argocd.crds.applicationset import APPLICATION_SET
