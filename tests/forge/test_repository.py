@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -322,3 +324,13 @@ def test_a_clone_never_overwrites_a_folder(repository: Repository, tmp_path: Pat
 def test_the_url_can_be_cloned(person: Person, repository: Repository, tmp_path: Path) -> None:
     person.git("clone", "--quiet", repository.url, str(tmp_path / "another"))
     assert (tmp_path / "another" / "a.yaml").read_text() == "a: 1\n"
+
+
+def test_only_the_owner_can_read_and_run_the_hooks(forge: Forge) -> None:
+    mask = os.umask(0)
+    try:
+        hooks = forge.create("open").path / "hooks"
+    finally:
+        os.umask(mask)
+    modes = {hook.name: stat.S_IMODE(hook.stat().st_mode) for hook in hooks.iterdir()}
+    assert modes == {"pre-receive": 0o700, "post-receive": 0o700}
