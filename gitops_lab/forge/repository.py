@@ -21,6 +21,7 @@ from gitops_lab.forge.records import Event, Records
 from gitops_lab.forge.spool import NOTHING, PushEvent, Spool
 from gitops_lab.forge.statuses import Statuses
 from gitops_lab.model import Artifact, Revision
+from kubesim.files import write_private
 
 if TYPE_CHECKING:
     from gitops_lab.forge.objects import Entry
@@ -104,7 +105,7 @@ class Forge:
             config.write(CONFIGURATION)
         (draft / "hooks").mkdir()
         for hook in HOOKS:
-            shutil.copyfile(hook, draft / "hooks" / hook.name)
+            write_private(draft / "hooks" / hook.name, hook.read_text())
             (draft / "hooks" / hook.name).chmod(0o700)
         draft.rename(path)  # there with all of it, or not there
         return self.open(name, branch)
@@ -141,6 +142,8 @@ class Repository:
         self.name = path.name.removesuffix(".git")
         self.reachable = True
         """Set it to False, and no source can reach the repository: an outage."""
+        self.pushes = 0
+        """How many pushes are being received over the network."""
         self.spool = Spool(self.path.with_name(f"{path.name}.spool"), self.name)
         self._now = now
         self._database = Database(self.path)

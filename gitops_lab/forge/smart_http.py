@@ -15,14 +15,15 @@ import re
 import signal
 import ssl
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import parse_headers
 from io import BytesIO
 
 from aiohttp import web
 
+from gitops_lab.forge import upkeep
 from gitops_lab.forge.accounts import Account, Accounts
 from gitops_lab.forge.command import environment
 from gitops_lab.forge.repository import Forge, Repository
@@ -131,11 +132,14 @@ class _SmartHttp:
     def __init__(self, forge: Forge, accounts: Accounts, limits: Limits) -> None:
         self._forge, self._accounts, self._limits = forge, accounts, limits
         self._slots = asyncio.Semaphore(limits.processes)
+        self._may_pack = False
+        self._packing: dict[str, asyncio.Task[None]] = {}
 
     def application(self) -> web.Application:
         application = web.Application()
         application.router.add_get("/{name}.git/info/refs", self.advertise, allow_head=False)
         application.router.add_post(f"/{{name}}.git/{{service:{FETCH}|{PUSH}}}", self.exchange)
+        application.cleanup_ctx.append(self._packs)
         return application
 
     async def advertise(self, request: web.Request) -> web.StreamResponse:
@@ -186,16 +190,48 @@ class _SmartHttp:
     ) -> web.StreamResponse:
         variables = self._variables(request, account, repository, service, path)
         async with self._slots:
-            process = await _backend(variables)
-            is_whole = False
-            try:
-                await self._feed(request, process, service)
-                is_whole = True
-                return await self._relay(request, process)
-            finally:
-                # A push that came whole is done, with or without a client: its hook must run.
-                grace = None if is_whole and service == PUSH else self._limits.grace
-                await _end(process, hang_up=service == PUSH, grace=grace)
+            if service == PUSH:
+                with self._receiving(repository):
+                    return await self._answer(request, service, variables)
+            return await self._answer(request, service, variables)
+
+    async def _answer(
+        self, request: web.Request, service: str, variables: Mapping[str, str]
+    ) -> web.StreamResponse:
+        process = await _backend(variables)
+        is_whole = False
+        try:
+            await self._feed(request, process, service)
+            is_whole = True
+            return await self._relay(request, process)
+        finally:
+            # A push that came whole is done, with or without a client: its hook must run.
+            grace = None if is_whole and service == PUSH else self._limits.grace
+            await _end(process, hang_up=service == PUSH, grace=grace)
+
+    @contextmanager
+    def _receiving(self, repository: Repository) -> Iterator[None]:
+        """Count a push while it lasts; after the last, the repository is packed if it needs it."""
+        repository.pushes += 1
+        try:
+            yield
+        finally:
+            repository.pushes -= 1
+            name, path = repository.name, repository.path
+            is_free = self._may_pack and not repository.pushes and name not in self._packing
+            if is_free and upkeep.needs_packing(path):
+                task = self._packing[name] = asyncio.ensure_future(upkeep.pack(path))
+                task.add_done_callback(lambda _: self._packing.pop(name))
+
+    async def _packs(self, _: web.Application) -> AsyncIterator[None]:
+        """While the server runs, repositories are packed; nothing of that stays behind."""
+        self._may_pack = True
+        yield
+        self._may_pack = False
+        for task in [*self._packing.values()]:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     def _variables(
         self,

@@ -23,6 +23,7 @@ from gitops_lab.deployers.deployer import GitAccess
 from gitops_lab.deployers.policy import Policy
 from gitops_lab.errors import ForgeError, UsageError
 from gitops_lab.forge import Forge, ForgeGit, PushEvent, Repository
+from gitops_lab.forge.upkeep import remove_left_over
 from gitops_lab.model import ObjectKey, Revision
 from gitops_lab.state import Setup
 from gitops_lab.worlds.arm import Arm, ArmHost
@@ -91,6 +92,7 @@ class LiveWorld(World):
         self._path = folder / "git" / f"{REPOSITORY}.git"
         forge = Forge(self._path.parent, now=self.clock.now)
         repository = (forge.open if self._path.exists() else forge.create)(REPOSITORY, BRANCH)
+        remove_left_over(repository.path, now=self.clock.wall())
         super().__init__(
             clock=self.clock,
             forge=forge,

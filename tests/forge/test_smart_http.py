@@ -726,3 +726,21 @@ def test_a_repository_whose_folder_is_gone_is_not_found(
 ) -> None:
     os.rename(repository.path, repository.path.with_name("moved"))
     assert served.ask(f"/app.git/info/refs?service={FETCH}")[0] == 404
+
+
+def test_a_repository_is_packed_after_the_last_push(
+    served: Served, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gitops_lab.forge.upkeep.needs_packing", lambda path: True)
+    work = served.clone(tmp_path / "work")
+    repository.pushes = 1  # another is being received
+    commit_file(served, work, "a.yaml", b"a: 2\n")
+    served.git("push", cwd=work)
+    assert not list(repository.path.glob("objects/pack/*.pack"))
+    repository.pushes = 0
+    commit = commit_file(served, work, "a.yaml", b"a: 3\n")
+    served.git("push", cwd=work)
+    assert eventually(lambda: bool(list(repository.path.glob("objects/pack/*.pack"))))
+    assert eventually(lambda: not list(repository.path.glob("objects/??/*")))
+    assert repository.tip() == commit
+    git("fsck", "--strict", cwd=repository.path)
