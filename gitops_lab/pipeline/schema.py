@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from gitops_lab.errors import PipelineError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _PATH = r"^(?!/)(?!.*(^|/)\.\.(/|$)).+$"
@@ -156,6 +156,8 @@ def check(value: Any, where: str) -> None:
     Raises:
         PipelineError: it does not: every fault, each with its place and what was probably meant.
     """
+    from jsonschema import Draft202012Validator  # slow to import; most worlds have no pipeline
+
     faults = sorted(set(_faults(Draft202012Validator(SCHEMA).iter_errors(value))))
     if faults:
         raise PipelineError(
