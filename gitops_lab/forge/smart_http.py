@@ -22,11 +22,14 @@ from http.client import parse_headers
 from io import BytesIO
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gitops_lab.forge import upkeep
 from gitops_lab.forge.accounts import Account, Accounts
 from gitops_lab.forge.command import environment
+from gitops_lab.forge.connections import Clients
 from gitops_lab.forge.repository import Forge, Repository
+from kubesim.http.listener import Listener
 
 FETCH, PUSH = "git-upload-pack", "git-receive-pack"
 """What Git calls its two services. They are named from the server's side."""
@@ -101,8 +104,11 @@ class GitServer:
     ) -> None:
         self._limits = limits or Limits()
         self._application = application(forge, accounts, limits=self._limits)
+        self._application.middlewares.append(self._hear)
         self._tls = tls
         self._runner: web.AppRunner | None = None
+        self._clients: Clients | None = None
+        self._listener: Listener | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Begin to listen, at a free port if none is named; the port.
@@ -111,21 +117,42 @@ class GitServer:
             OSError: the port is taken.
         """
         self._runner = web.AppRunner(
-            self._application, access_log=None, shutdown_timeout=self._limits.grace
+            self._application,
+            access_log=None,
+            shutdown_timeout=self._limits.grace,
+            keepalive_timeout=self._limits.patience,
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
-        chosen: int = self._runner.addresses[0][1]
-        return chosen
+        assert self._runner.server is not None
+        clients = self._clients = Clients(self._runner.server)
+        self._listener = Listener(
+            clients.connect,
+            self._tls,
+            open_connections=clients.count,
+            make_room=clients.make_room,
+        )
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """Let what is under way come to its end for a while, then end every connection.
 
         A push that has come whole goes on even then, and its hook leaves its event in the spool.
         """
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.stop()
+        if self._clients is not None:
+            self._clients.forget()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+
+    @web.middleware
+    async def _hear(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A connection that has sent a request is silent no longer."""
+        if self._clients is not None:
+            self._clients.heard(request.protocol)
+        return await handler(request)
 
 
 class _SmartHttp:
