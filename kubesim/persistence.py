@@ -63,7 +63,7 @@ class Log:
         folder: where the files are; made if need be. Only its owner may read it.
         sync: wait until the disk itself has each change.
         window: how many changes the store remembers for watches.
-        tell: gets, in a sentence, what was found or happened and refused nothing.
+        notify: called with a sentence about each problem that does not stop the work.
 
     Raises:
         LabError: another process uses the folder, or a file in it is damaged.
@@ -75,9 +75,9 @@ class Log:
         *,
         sync: bool = False,
         window: int = WINDOW,
-        tell: Callable[[str], None] = lambda text: None,
+        notify: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self._sync, self._window, self._tell = sync, window, tell
+        self._sync, self._window, self._notify = sync, window, notify
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._folder = _locked(folder)
@@ -149,7 +149,7 @@ class Log:
         except OSError as error:
             _forget(generation)  # without its log, it would hide the changes that are still to come
             self._next_turn = self._records + self._window
-            self._tell(f"no snapshot could be taken, the log goes on: {error.strerror}")
+            self._notify(f"no snapshot could be taken, the log goes on: {error.strerror}")
             return
         os.close(self._file)
         self._begin(generation, file, size=0, records=0)
@@ -240,7 +240,7 @@ class Log:
             return 0, 0  # the process ended between a snapshot and its log
         for place, line in _lines(content):
             if is_last and not line.endswith(b"\n"):
-                self._tell(
+                self._notify(
                     f"{path}: the last change was written in part and never acknowledged; "
                     f"{len(line)} bytes were cut off"
                 )

@@ -143,7 +143,7 @@ def test_an_interruption_says_what_is_left(
     assert capsys.readouterr().err == f"gitops-lab: interrupted; {told}\n"
 
 
-def test_whoever_stops_following_the_logs_is_told_nothing(
+def test_following_the_logs_ends_without_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:

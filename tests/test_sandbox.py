@@ -120,7 +120,7 @@ def test_a_status_line_says_what_is_true_and_why() -> None:
         )
 
 
-def test_nobody_is_in_sync_with_a_revision_that_does_not_render() -> None:
+def test_no_arm_is_in_sync_with_a_revision_that_does_not_render() -> None:
     with Sandbox("pull") as world:
         world.commit("one", {"book.yaml": BOOK})
         world.run(minutes=2)

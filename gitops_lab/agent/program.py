@@ -49,7 +49,7 @@ async def run(
     kubeconfig: Path | None = None,
     home: str = NAMESPACE,
 ) -> None:
-    """Deploy until this process is told to end.
+    """Deploy until this process gets a signal to end.
 
     Args:
         name: the agent's name in the cluster: field manager and owner label.
@@ -83,15 +83,15 @@ async def run(
             home=home,
         )
     )
-    told = 0
+    printed = 0
 
-    def tell(_: float) -> None:
-        nonlocal told
-        for entry in journal.since(told):
+    def report(_: float) -> None:
+        nonlocal printed
+        for entry in journal.since(printed):
             print(entry, flush=True)
-            told += 1
+            printed += 1
 
-    clock.after_each.append(tell)
+    clock.after_each.append(report)
     clock.drive(name, agent.step, apart=True)
     running = asyncio.ensure_future(clock.run())
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,7 +99,7 @@ async def run(
     try:
         await running
     except asyncio.CancelledError:
-        print(f"{name} was told to end", flush=True)
+        print(f"{name} got a signal to end", flush=True)
 
 
 class NoStatuses:

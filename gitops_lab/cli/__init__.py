@@ -185,19 +185,19 @@ def run_demo(options: argparse.Namespace) -> int:
     setup = _world(options, arms)
     with ended_in_order(), table.Progress(quiet=options.json) as progress:
         if is_live:
-            told = demo.run_live(setup, manifests=manifests, progress=progress.tell)
+            finished = demo.run_live(setup, manifests=manifests, progress=progress.line)
         else:
             seed = 1 if options.seed is None else options.seed
-            told = demo.run(setup.arms, seed=seed, manifests=manifests, progress=progress.show)
+            finished = demo.run(setup.arms, seed=seed, manifests=manifests, progress=progress.show)
         progress.show("drawing the picture")
-        paths = told.write(options.output)
+        paths = finished.write(options.output)
     if options.json:
-        print(json.dumps(told.results, indent=2, ensure_ascii=False))
+        print(json.dumps(finished.results, indent=2, ensure_ascii=False))
         return 0
-    table.show(told.measurement)
-    time = f"the clusters' time; {told.told['real']}" if is_live else "virtual time"
+    table.show(finished.measurement)
+    time = f"the clusters' time; {finished.settings['real']}" if is_live else "virtual time"
     print(f"Seconds of {time}. A dash is what did not come about while the step lasted.")
-    if "push-on-schedule" not in told.arms and options.backend != "context":
+    if "push-on-schedule" not in finished.arms and options.backend != "context":
         print("Is it the direction or the loop that makes the difference? Try --arms all.")
     print("Open", ", ".join(str(path) for path in paths))
     return 0

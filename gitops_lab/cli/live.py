@@ -165,7 +165,7 @@ def run_up(options: argparse.Namespace) -> int:
     arms = [name.strip() for name in options.arms.split(",") if name.strip()]
     parts = {"arms": arms, "speed": options.speed, "pace": options.pace, "rights": options.rights}
     try:
-        found = start(folder, wanted(options, **parts), progress=_tell)
+        found = start(folder, wanted(options, **parts), progress=_progress)
         return _report_up(options.name, folder, found)
     except KeyboardInterrupt as interruption:
         if found is None and str(interruption) == "" and not folder.is_alive:
@@ -237,7 +237,7 @@ def run_down(options: argparse.Namespace) -> int:
             print("This removes:", *map(str, found), sep="\n  ")
             if not options.yes and not _agreed():
                 raise LabError("nothing was removed", fix="answer `yes`, or say --yes")
-        there = stop(folder, progress=_tell)
+        there = stop(folder, progress=_progress)
         print(f"The sandbox {name!r} is {'gone' if there else 'not there'}.")
     if not names:
         print("There is no sandbox.")
@@ -259,7 +259,7 @@ def run_reset(options: argparse.Namespace) -> int:
     """`gitops-lab reset`."""
     from gitops_lab.service.lifecycle import reset
 
-    _show(reset(_folder(options), progress=_tell))
+    _show(reset(_folder(options), progress=_progress))
     return 0
 
 
@@ -410,7 +410,7 @@ def wanted(options: argparse.Namespace, **others: Any) -> dict[str, Any]:
     return made_of
 
 
-def _tell(line: str) -> None:
+def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

@@ -25,7 +25,7 @@ NAMES = {"podman": "host.containers.internal"}
 """What an engine in a virtual machine calls this machine, if not as Docker and nerdctl do."""
 
 PATIENCE = 20.0
-"""How long an engine may take to tell of its network, in seconds."""
+"""Seconds that an engine has to describe its network."""
 
 
 async def way_back(engine: str) -> tuple[str, str]:

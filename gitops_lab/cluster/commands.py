@@ -22,7 +22,7 @@ Progress = Callable[[str], None]
 """Is told each line, as it comes: the command itself (`$ kind …`), then what it writes."""
 
 LINES = 12
-"""How many lines of a failed command's output are told."""
+"""How many lines of a failed command's output are shown."""
 
 GRACE = 5.0
 """How long a command that must end may take to tidy up, in seconds."""
@@ -120,7 +120,9 @@ async def run(
     try:
         async with asyncio.timeout(timeout):
             await asyncio.gather(
-                _tell(process, stdin), _hear(process.stdout, answered), _hear(process.stderr, heard)
+                _write_stdin(process, stdin),
+                _read_lines(process.stdout, answered),
+                _read_lines(process.stderr, heard),
             )
             returned = await process.wait()
     except TimeoutError:
@@ -159,12 +161,12 @@ async def _start(command: tuple[str, ...], environment: Mapping[str, str]) -> Pr
         raise CommandMissing(command[0]) from error
     except asyncio.CancelledError:
         with suppress(OSError):
-            await _end(await starting)  # it may run before we hear of it
+            await _end(await starting)  # it may have started already
         raise
 
 
-async def _tell(process: Process, text: str) -> None:
-    """Write to a command's standard input, and close it; it need not listen."""
+async def _write_stdin(process: Process, text: str) -> None:
+    """Write to a command's standard input, and close it; it does not have to read it."""
     assert process.stdin is not None
     with suppress(ConnectionError):
         process.stdin.write(text.encode())
@@ -174,9 +176,9 @@ async def _tell(process: Process, text: str) -> None:
         await process.stdin.wait_closed()
 
 
-async def _hear(stream: asyncio.StreamReader, hear: Progress) -> None:
+async def _read_lines(stream: asyncio.StreamReader, progress: Progress) -> None:
     while line := await stream.readline():
-        hear(line.decode(errors="replace"))
+        progress(line.decode(errors="replace"))
 
 
 async def _end(process: Process) -> None:

@@ -21,17 +21,17 @@ from gitops_lab.state import Setup
 
 @dataclass(frozen=True)
 class Demo:
-    """A story that has been told.
+    """A story that has run.
 
     Args:
         arms: the policy of each arm by name, in order.
-        told: how it was told: with which seed, or live in which world.
+        settings: how it ran: with which seed, or live in which world.
         journal: everything that happened.
         measurement: what that comes to.
     """
 
     arms: Mapping[str, Policy]
-    told: Mapping[str, Any]
+    settings: Mapping[str, Any]
     journal: Journal
     measurement: measure.Measurement
 
@@ -40,7 +40,7 @@ class Demo:
         """What `results.json` holds; docs/results.md explains it."""
         return {
             "version": __version__,
-            **self.told,
+            **self.settings,
             "arms": {name: asdict(policy) for name, policy in self.arms.items()},
             **measure.to_json(self.measurement),
         }
@@ -64,7 +64,7 @@ class Demo:
         ]
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            time = "virtual time" if "seed" in self.told else "the clusters' time"
+            time = "virtual time" if "seed" in self.settings else "the clusters' time"
             drawn = picture.timeline(self.measurement, time=time)
             picture.save(drawn, paths[0], source=self.digest)
             paths[1].write_text(
@@ -95,17 +95,17 @@ def run(
     Args:
         arms: names of standard arms.
         seed: every draw follows from it.
-        manifests: the folder to tell it with.
+        manifests: the folder to run it with.
         progress: called with each chapter's title when it has begun.
 
     Raises:
-        UsageError: an unknown arm, or a folder that the story cannot be told with.
+        UsageError: an unknown arm, or a folder that the story cannot be run with.
     """
     with Sandbox(*arms, seed=seed) as world:
         first = next(iter(world.arms.values()))
         story = Story(world, manifests, is_namespaced=first.kubectl.is_namespaced)
         world.run(minutes=SETTLING)
-        for chapter in story.tell():
+        for chapter in story.run():
             progress(chapter.title)
             world.run(minutes=chapter.minutes)
         policies = {name: arm.policy for name, arm in world.arms.items()}
@@ -115,25 +115,25 @@ def run(
 def run_live(
     setup: Setup, *, manifests: Path = SHOP, progress: Callable[[str], None] = lambda line: None
 ) -> Demo:
-    """Tell the story live, in a world of its own of which nothing remains.
+    """Run the story live, in a world of its own of which nothing remains.
 
     Args:
         setup: what that world is made of.
-        manifests: the folder to tell it with.
-        progress: is told what goes on, line by line.
+        manifests: the folder to run it with.
+        progress: called with a line for each thing that happens.
 
     Raises:
-        UsageError: parts that do not go together, or a folder that the story cannot be told with.
+        UsageError: parts that do not go together, or a folder that the story cannot be run with.
         LabError: a cluster cannot be made, or not be removed.
     """
     from gitops_lab.experiments import live  # slow to import, as all that speaks HTTPS is
 
-    world = live.tell(setup, manifests=manifests, progress=progress)
-    told = {
+    world = live.run(setup, manifests=manifests, progress=progress)
+    settings = {
         "backend": setup.backend,
         "speed": setup.speed,
         "pace": setup.pace,
         "real": live.real(setup),
     }
     policies = {name: arm.policy for name, arm in world.arms.items()}
-    return Demo(policies, told, world.journal, measure.measure(world.journal))
+    return Demo(policies, settings, world.journal, measure.measure(world.journal))

@@ -18,21 +18,21 @@ FIRST = "gitops-lab/shop:1.0.0"
 """The image that the story of the shop begins with."""
 
 
-def tell(
+def run(
     setup: Setup, *, manifests: Path = SHOP, progress: Callable[[str], None] = lambda line: None
 ) -> LiveSandbox:
-    """Make a live world of its own, tell the story in it, and remove every trace of it.
+    """Make a live world of its own, run the story in it, and remove every trace of it.
 
     Args:
         setup: what the world is made of.
-        manifests: the folder to tell the story with.
+        manifests: the folder to run the story with.
         progress: called with a line for each thing that happens.
 
     Returns:
         The world that was: its journal, and its arms.
 
     Raises:
-        UsageError: parts that do not go together, or a folder that the story cannot be told with.
+        UsageError: parts that do not go together, or a folder that the story cannot be run with.
         LabError: a cluster cannot be made, or not be removed.
     """
     read_folder(manifests)  # before anything is made for it
@@ -63,7 +63,7 @@ def _play(world: LiveSandbox, manifests: Path, progress: Callable[[str], None]) 
     say("the deployers are set to work")
     world.run(minutes=SETTLING)
     story = Story(world, manifests)
-    for number, chapter in enumerate(story.tell(), 1):
+    for number, chapter in enumerate(story.run(), 1):
         say(f"{chapter.title} ({number} of {len(story.chapters)})")
         world.run(minutes=chapter.minutes)
         for line in world.status().splitlines():

@@ -179,7 +179,7 @@ def _row(
     event = None if begun is None else begun.at - origin
     inside = [span for span in spans if span.end > start and span.start < stop]
     last = inside[-1]
-    after = [span for span in inside if begun is not None and _tells_of(span, begun, origin)]
+    after = [span for span in inside if begun is not None and _is_after(span, begun, origin)]
     before = {
         orphan
         for span in spans
@@ -210,7 +210,7 @@ def _row(
     )
 
 
-def _tells_of(span: Span, begun: Entry, origin: float) -> bool:
+def _is_after(span: Span, begun: Entry, origin: float) -> bool:
     """Whether a span is of the time after an event.
 
     On the wall's clock it takes a moment until the watcher sees that Git or the cluster moved. What

@@ -147,8 +147,8 @@ class Story:
             Chapter("back again", world.start),
         )
 
-    def tell(self) -> Iterator[Chapter]:
-        """Have one chapter happen after the other.
+    def run(self) -> Iterator[Chapter]:
+        """Run one chapter after the other.
 
         Each is yielded when it has begun. The caller lets its minutes pass, since only it knows
         what time is; and `SETTLING` before the first.

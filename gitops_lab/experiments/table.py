@@ -39,9 +39,9 @@ class Progress(AbstractContextManager["Progress"]):
         else:
             self._console.print(f"… {what}")
 
-    def tell(self, line: str) -> None:
-        """Say what went on, in a line that stays."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def line(self, text: str) -> None:
+        """Print a line that stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 NARROW = 130

@@ -63,12 +63,12 @@ class Status:
     def set(self, kind: str, status: str, reason: str, message: str, now: float) -> None:
         """Set a condition. Its transition time moves if its status, reason or message does."""
         message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 3] + "..."
-        told = {"status": status, "reason": reason, "message": message}
+        reported = {"status": status, "reason": reason, "message": message}
         old = self.find(kind)
-        unmoved = old is not None and all(old[name] == value for name, value in told.items())
+        unmoved = old is not None and all(old[name] == value for name, value in reported.items())
         condition = {
             "type": kind,
-            **told,
+            **reported,
             "lastTransitionTime": old["lastTransitionTime"] if old and unmoved else timestamp(now),
             "observedGeneration": self.generation,
         }

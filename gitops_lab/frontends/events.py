@@ -1,4 +1,4 @@
-"""Events: what a controller did to an object, told in a sentence, for `kubectl get events`.
+"""Events: what a controller did to an object, in one sentence, for `kubectl get events`.
 
 Source: client-go, tools/record (v0.37): an Event that repeats itself is counted.
 """
@@ -20,8 +20,8 @@ MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True)
-class Told:
-    """One Event, as other controllers and people hear of it.
+class EventRecord:
+    """One Event, as it is recorded and passed to listeners.
 
     Args:
         about: the object.
@@ -29,7 +29,7 @@ class Told:
         reason: the machine-readable reason.
         message: the sentence.
         annotations: the Event's own.
-        component: the controller that tells.
+        component: the controller that reports it.
         at: when, in seconds since the Unix epoch.
         only_here: whether it stays in the cluster and reaches no notification.
     """
@@ -50,7 +50,7 @@ class Recorder:
     Args:
         cluster: where the objects live.
         component: the controller's name.
-        listener: is handed each Event as well, such as a notification controller.
+        listener: gets each Event as well, such as a notification controller.
         counts: whether an Event that repeats itself is counted; if not, it is written again.
     """
 
@@ -58,14 +58,14 @@ class Recorder:
         self,
         cluster: Cluster,
         component: str,
-        listener: Callable[[Told], None] = lambda told: None,
+        listener: Callable[[EventRecord], None] = lambda record: None,
         *,
         counts: bool = True,
     ) -> None:
         self._cluster, self._component, self._listener = cluster, component, listener
         self._counts = counts
         self._written: dict[tuple[str, ...], tuple[ObjectKey, int]] = {}
-        # Two controllers may tell of objects of the same name at the same instant.
+        # Two controllers may report on objects of the same name at the same time.
         self._count = crc32(component.encode()) % 65_536 * 1_000
 
     def __call__(
@@ -79,19 +79,25 @@ class Recorder:
         annotations: Mapping[str, str] | None = None,
         only_here: bool = False,
     ) -> None:
-        """Tell what happened to an object. An Event that the API server refuses is dropped."""
-        told = Told(
+        """Record what happened to an object. An Event that the API server refuses is dropped."""
+        record = EventRecord(
             about, type, reason, message, self._component, now, annotations or {}, only_here
         )
         with contextlib.suppress(ApiError):
-            self._write(told)
-        self._listener(told)
+            self._write(record)
+        self._listener(record)
 
-    def _write(self, told: Told) -> None:
-        metadata, at = told.about["metadata"], timestamp(told.at)
+    def _write(self, record: EventRecord) -> None:
+        metadata, at = record.about["metadata"], timestamp(record.at)
         namespace = metadata.get("namespace") or "default"
-        message = told.message[:MAX_MESSAGE]
-        matter = (metadata["uid"], told.type, told.reason, message, repr(sorted(told.annotations)))
+        message = record.message[:MAX_MESSAGE]
+        matter = (
+            metadata["uid"],
+            record.type,
+            record.reason,
+            message,
+            repr(sorted(record.annotations)),
+        )
         if self._counts and matter in self._written:
             key, count = self._written[matter]
             if self._cluster.get(key) is not None:  # it may have expired since
@@ -100,25 +106,25 @@ class Recorder:
                 self._written[matter] = (key, count + 1)
                 return
         self._count += 1
-        name = f"{metadata['name']}.{int(told.at * 1e9) + self._count:x}"
+        name = f"{metadata['name']}.{int(record.at * 1e9) + self._count:x}"
         event = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {
                 "name": name,
                 "namespace": namespace,
-                **({"annotations": dict(told.annotations)} if told.annotations else {}),
+                **({"annotations": dict(record.annotations)} if record.annotations else {}),
             },
             "involvedObject": {
-                "apiVersion": told.about["apiVersion"],
-                "kind": told.about["kind"],
+                "apiVersion": record.about["apiVersion"],
+                "kind": record.about["kind"],
                 "name": metadata["name"],
                 "namespace": metadata.get("namespace", ""),
                 "uid": metadata["uid"],
                 "resourceVersion": metadata.get("resourceVersion", ""),
             },
-            "type": told.type,
-            "reason": told.reason,
+            "type": record.type,
+            "reason": record.reason,
             "message": message,
             "source": {"component": self._component},
             "reportingComponent": self._component,

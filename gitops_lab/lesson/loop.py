@@ -98,14 +98,14 @@ class Lab:
 
     # -- what the histories do ------------------------------------------------------------------
 
-    def commit(self, *, told: bool = True, **objects: dict[str, str] | None) -> None:
-        """Commit ConfigMaps by name, None to delete one; a webhook tells the loop if `told`."""
+    def commit(self, *, notify: bool = True, **objects: dict[str, str] | None) -> None:
+        """Commit ConfigMaps by name, None to delete one; `notify` sends an event."""
         changes = {
             f"{name}.yaml": None if data is None else yaml.safe_dump(_config_map(name, data))
             for name, data in objects.items()
         }
         revision = self._repository.commit("change", changes)
-        self.event = revision.commit if told else self.event
+        self.event = revision.commit if notify else self.event
 
     def edit(self, name: str, data: Mapping[str, str]) -> None:
         """Change a live ConfigMap by hand."""
@@ -173,7 +173,7 @@ def _quiet_hour(lab: Lab, new: Callable[[], Step]) -> None:
     lab.turn(step, 60)
 
 
-def _hand_edit(lab: Lab, new: Callable[[], Step]) -> None:
+def _manual_edit(lab: Lab, new: Callable[[], Step]) -> None:
     step = new()
     lab.commit(a={"x": "1"})
     lab.turn(step)
@@ -182,7 +182,7 @@ def _hand_edit(lab: Lab, new: Callable[[], Step]) -> None:
     lab.turn(step)
 
 
-def _hand_delete(lab: Lab, new: Callable[[], Step]) -> None:
+def _manual_delete(lab: Lab, new: Callable[[], Step]) -> None:
     step = new()
     lab.commit(a={"x": "1"}, b={"y": "1"})
     lab.turn(step)
@@ -211,14 +211,14 @@ def _lost_webhook(lab: Lab, new: Callable[[], Step]) -> None:
     step = new()
     lab.commit(a={"x": "1"})
     lab.turn(step)
-    lab.commit(told=False, a={"x": "2"})
+    lab.commit(notify=False, a={"x": "2"})
     lab.turn(step)
 
 
 def _restart(lab: Lab, new: Callable[[], Step]) -> None:
     lab.commit(a={"x": "1"}, b={"y": "1"})
     lab.turn(new())
-    lab.commit(told=False, b=None)
+    lab.commit(notify=False, b=None)
     lab.turn(new())
 
 
@@ -226,7 +226,7 @@ def _git_down(lab: Lab, new: Callable[[], Step]) -> None:
     step = new()
     lab.commit(a={"x": "1"})
     lab.turn(step)
-    lab.commit(told=False, a={"x": "2"}, refused={"z": "1"}, zebra={"z": "1"})
+    lab.commit(notify=False, a={"x": "2"}, refused={"z": "1"}, zebra={"z": "1"})
     lab._git_is_up, lab._refused = False, "refused"
     lab.turn(step)
     lab._git_is_up = True
@@ -244,10 +244,10 @@ HISTORIES = (
         "write only if live and wanted differ", writes=1,
     ),
     History(
-        "a hand edit", _hand_edit, {"a": {"x": "1"}}, "no event announces an edit: look each time",
+        "a hand edit", _manual_edit, {"a": {"x": "1"}}, "no event reports an edit: look each time",
     ),
     History(
-        "an object is deleted by hand", _hand_delete, {"a": {"x": "1"}, "b": {"y": "1"}},
+        "an object is deleted by hand", _manual_delete, {"a": {"x": "1"}, "b": {"y": "1"}},
         "`lab.live(name)` is None for an object that is gone",
     ),
     History(

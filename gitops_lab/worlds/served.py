@@ -52,7 +52,7 @@ class ServedCluster:
         self.name, self.folder, self.clock, self._note = name, folder, clock, note
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authority = kept_authority(folder / "pki", now=clock.wall())
-        self._log = Log(folder / "store", tell=note)
+        self._log = Log(folder / "store", notify=note)
         self.simulated = SimulatedCluster(
             name,
             clock=clock,

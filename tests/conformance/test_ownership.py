@@ -30,7 +30,7 @@ def times(obj: Object, manager: str) -> list[str]:
     return [entry["time"] for entry in entries if entry["manager"] == manager]
 
 
-def test_whoever_applies_owns_what_he_states(subject: Subject) -> None:
+def test_a_manager_that_applies_owns_the_fields_it_sets(subject: Subject) -> None:
     live = subject.apply(book(a="1"), manager="one")
     assert managers(live) == {("one", "Apply"): {"f:data": {"f:a": {}}}}
 
@@ -360,7 +360,7 @@ def test_status_is_applied_apart(subject: Subject) -> None:
     assert list(managers(live)["judge", "Apply"]) == ["f:status"]
 
 
-def test_whoever_applies_does_not_own_status(subject: Subject) -> None:
+def test_a_manager_that_applies_does_not_own_status(subject: Subject) -> None:
     body = {**deployment(replicas=0, paused=True), "status": {"replicas": 4}}
     live = subject.apply(body, manager="one")
     assert list(managers(live)["one", "Apply"]) == ["f:spec"]

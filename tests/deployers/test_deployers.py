@@ -191,7 +191,7 @@ def test_pull_keeps_its_inventory_in_the_cluster() -> None:
 
 
 @pytest.mark.parametrize("data", [None, {"inventory": None}, {"inventory": "{"}])
-def test_an_inventory_that_somebody_spoiled_is_told_of_and_nothing_is_pruned(
+def test_a_damaged_inventory_is_reported_and_nothing_is_pruned(
     data: dict[str, str | None] | None,
 ) -> None:
     with Sandbox("pull+self-heal", seed=1) as world:

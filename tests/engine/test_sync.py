@@ -144,7 +144,7 @@ def test_what_is_pruned_goes_in_the_opposite_order_of_apply(run: Any) -> None:
     assert list(actions(run(artifact({"a.yaml": kept})))) == ["other", "web", "settings"]
 
 
-def test_what_somebody_else_is_deleting_already_is_not_pruned_again(
+def test_what_is_being_deleted_already_is_not_pruned_again(
     run: Any, cluster: SimulatedConnection
 ) -> None:
     held = config_map("settings", a="1")
@@ -294,7 +294,7 @@ class CutOff:
         return self._cluster.apply(body, dry_run=dry_run, **options)
 
 
-def test_whoever_is_cut_off_half_way_has_told_what_was_done_and_knows_what_to_prune(
+def test_an_interrupted_sync_has_reported_what_it_did_and_remembers_what_to_prune(
     cluster: SimulatedConnection, journal: Journal
 ) -> None:
     three = artifact({f"{n}.yaml": config_map(f"c{n}") for n in range(3)})

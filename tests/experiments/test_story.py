@@ -79,7 +79,7 @@ def test_only_manifests_are_read(tmp_path: Path) -> None:
 
 def tell(folder: Path) -> None:
     with Sandbox("pull") as world:
-        list(Story(world, folder).tell())
+        list(Story(world, folder).run())
 
 
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def told(folder: Path, files: dict[str, str]) -> tuple[list[str], list[str]]:
         (folder / path).write_text(text)
     images = []
     with Sandbox("pull", observe=False) as world:
-        for _ in (story := Story(world, folder)).tell():
+        for _ in (story := Story(world, folder)).run():
             images.append(story.image)
         return images, [manifest.key.name for manifest in world.desired()]
 

@@ -125,7 +125,7 @@ def test_of_pushes_at_the_same_time_none_is_lost(person: Person, repository: Rep
     assert sorted(event.branch for event in events) == [f"b{number}" for number in range(6)]
 
 
-def test_events_wait_for_whoever_comes_later(repository: Repository) -> None:
+def test_events_wait_for_a_later_reader(repository: Repository) -> None:
     repository.commit("one", {"a": "1"})
     again = Repository(repository.path, now=lambda: EPOCH)
     assert len(list(again.spool.drain())) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops_lab.cluster.simulated import SimulatedConnection
-from gitops_lab.frontends.events import Recorder, Told
+from gitops_lab.frontends.events import EventRecord, Recorder
 from gitops_lab.model import Object
 from tests.conftest import config_map
 
@@ -36,12 +36,12 @@ def test_two_controllers_may_speak_at_the_same_instant(cluster: SimulatedConnect
     }  # fmt: skip
 
 
-def test_a_listener_hears_every_event_even_one_that_is_refused(
+def test_a_listener_receives_every_event_even_one_that_is_refused(
     cluster: SimulatedConnection,
 ) -> None:
     about = cluster.apply(config_map("a", "default"), manager="test")
-    heard: list[Told] = []
-    record = Recorder(cluster, "one", heard.append)
+    received: list[EventRecord] = []
+    record = Recorder(cluster, "one", received.append)
     gone = {**about, "metadata": {**about["metadata"], "namespace": "nowhere"}}
     record(gone, 1e9, "Done", "it is done", "Warning")
-    assert [(told.type, told.message) for told in heard] == [("Warning", "it is done")]
+    assert [(each.type, each.message) for each in received] == [("Warning", "it is done")]

@@ -59,7 +59,7 @@ def test_a_workload_is_scaled_whatever_its_kind(world: World, kind: str) -> None
     assert live["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
 
 
-def test_whoever_scales_owns_the_number_of_replicas(world: World) -> None:
+def test_a_manager_that_scales_owns_the_number_of_replicas(world: World) -> None:
     world.apply(deployment(replicas=1), field_manager="flux")
     patch = {"spec": {"replicas": 4}}
     world.patch("Deployment", "web", patch, subresource="scale", field_manager="kubectl")
@@ -241,7 +241,7 @@ def test_an_eviction_deletes_as_it_is_told(guarded: World) -> None:
     assert guarded.get("Pod", "web-1")["metadata"]["deletionGracePeriodSeconds"] == 3
 
 
-def test_whoever_evicts_is_who_deletes(guarded: World) -> None:
+def test_an_eviction_is_a_deletion_by_the_same_user(guarded: World) -> None:
     asked: list[Options] = []
     guarded.api.reviews.append(lambda request: asked.append(request.options))
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web-1"}}

@@ -804,7 +804,7 @@ def test_a_forced_apply_succeeds_owns_all_it_states_and_sets_it(
 
 @few
 @given(configs(), configs())
-def test_whoever_states_nothing_leaves_what_the_others_have(one: Object, two: Object) -> None:
+def test_a_manager_that_sets_no_field_leaves_those_of_others(one: Object, two: Object) -> None:
     alone = apply(None, one, "one")
     both = apply(alone, two, "two", force=True)
     left = apply(both, deployment(), "two")

@@ -204,12 +204,12 @@ def test_a_log_that_was_cut_anywhere_gives_what_was_before(
         rest = content[: max(0, len(content) - cut)] + junk.replace(b"\n", b"")
         path.write_bytes(rest)
         lines = rest.count(b"\n")
-        with Log(folder, window=WINDOW, tell=told.append) as log:
+        with Log(folder, window=WINDOW, notify=told.append) as log:
             assert log.store.revision == int(path.stem) + lines
             assert list(log.store.items()) == expected(log.store.revision)
             assert len(told) == (1 if rest and not rest.endswith(b"\n") else 0)
             change(log.store)
-        with Log(folder, window=WINDOW, tell=told.append) as log:
+        with Log(folder, window=WINDOW, notify=told.append) as log:
             assert list(log.store.items()) == expected(int(path.stem) + lines + 1)
 
 
@@ -234,7 +234,7 @@ def test_no_damage_goes_unnoticed(changes: int, file: int, at: int, bit: int) ->
         content[at % len(content)] ^= 1 << bit
         path.write_bytes(content)
         try:
-            with Log(folder, window=WINDOW, tell=told.append) as log:
+            with Log(folder, window=WINDOW, notify=told.append) as log:
                 # Without its end, the last line looks like a change that was never finished.
                 assert told and "cut off" in told[0]
                 assert log.store.revision == changes - 1
@@ -358,7 +358,7 @@ def test_a_full_disk_refuses_changes_and_loses_none(
         put(log.store, "c")
         after = list(log.store.items())
     told: list[str] = []
-    with Log(tmp_path, tell=told.append) as log:
+    with Log(tmp_path, notify=told.append) as log:
         assert list(log.store.items()) == after
     assert not told
 
@@ -386,7 +386,7 @@ def test_without_space_for_a_snapshot_the_log_goes_on(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     told: list[str] = []
-    with Log(tmp_path, window=WINDOW, tell=told.append) as log:
+    with Log(tmp_path, window=WINDOW, notify=told.append) as log:
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", fails)
             for _ in range(40):

@@ -94,7 +94,7 @@ def test_warn_only_warns_and_names_its_version() -> None:
     assert there.warnings == [f'would violate PodSecurity "restricted:v1.30": {BARE}']
 
 
-def test_whoever_writes_a_deployment_is_warned_but_not_refused() -> None:
+def test_a_deployment_is_warned_about_but_not_refused() -> None:
     there = Secured(enforce="restricted", warn="restricted")
     there.create(deployment())
     assert there.warnings == [f'would violate PodSecurity "restricted:latest": {BARE}']

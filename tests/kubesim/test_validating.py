@@ -332,7 +332,7 @@ def test_a_match_condition_without_an_answer_counts_less_than_one_that_does_not_
     assert world.refusal(web()) == ""
 
 
-def test_whoever_warns_lets_pass(world: PolicyWorld) -> None:
+def test_a_warning_does_not_refuse(world: PolicyWorld) -> None:
     world.say(FEW, binding={"validationActions": ["Warn", "Audit"]})
     assert world.refusal(web(6)) == ""
     assert world.told == [

@@ -16,7 +16,7 @@ from gitops_lab.sandbox import Sandbox
 @pytest.fixture(scope="module")
 def world() -> Iterator[Sandbox]:
     with Sandbox("push-on-commit", "pull+self-heal", seed=1) as world:
-        for chapter in Story(world).tell():
+        for chapter in Story(world).run():
             world.run(minutes=chapter.minutes)
         yield world
 

@@ -130,7 +130,7 @@ def test_what_goes_wrong_is_told_and_nothing_is_left(person: Person, fails: str,
     assert not person.state.path.exists()
 
 
-def test_whoever_interrupts_the_making_of_clusters_gets_rid_of_them(person: Person) -> None:
+def test_an_interrupted_start_removes_its_clusters(person: Person) -> None:
     command = [sys.executable, "-m", "gitops_lab", "up", "--name", person.name, "--backend", "kind"]
     with subprocess.Popen(
         command, cwd=ROOT, env=person.environment, text=True, start_new_session=True,
@@ -207,7 +207,7 @@ def test_in_a_cluster_of_others_exactly_what_is_ours_comes_and_goes(
     theirs.close()
 
 
-def test_whoever_has_one_namespace_only_stays_within_it(
+def test_with_rights_in_one_namespace_it_stays_in_it(
     person: Person, theirs: KubeconfigCluster
 ) -> None:
     team = named("v1", "Namespace", "team")

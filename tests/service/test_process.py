@@ -57,7 +57,7 @@ def test_time_may_run_at_another_speed_after_a_stop_but_not_before(folder: State
         ({"node_image": "n:1", "backend": "context", "arms": ["pull"]}, "for context clusters"),
     ],
 )
-def test_a_part_that_nobody_would_heed_is_refused(
+def test_an_option_without_effect_is_refused(
     folder: StateFolder, wanted: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):

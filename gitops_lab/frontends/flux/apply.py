@@ -210,8 +210,13 @@ def _targets(target: Mapping[str, Any] | None, body: Object) -> bool:
     if not target:
         return True
     key = ObjectKey.of(body)
-    told = {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name}
-    return all(fnmatchcase(told[f], target[f].replace(".*", "*")) for f in told if target.get(f))
+    own = {
+        "group": key.group,
+        "kind": key.kind,
+        "namespace": key.namespace,
+        "name": key.name,
+    }
+    return all(fnmatchcase(own[f], target[f].replace(".*", "*")) for f in own if target.get(f))
 
 
 # -- prune ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from gitops_lab.deployers.deployer import Context, Deployer, Needs, Site
 from gitops_lab.engine.desired import normalised
 from gitops_lab.errors import ApiError, ClusterUnreachable, LabError, RenderError, SourceError
 from gitops_lab.frontends.controller import Controller
-from gitops_lab.frontends.events import Recorder, Told
+from gitops_lab.frontends.events import EventRecord, Recorder
 from gitops_lab.frontends.flux import api, apply, install
 from gitops_lab.frontends.flux.build import BuildFailed, PathNotFound, build, owner_of
 from gitops_lab.frontends.flux.generator import ArtifactGenerators
@@ -236,7 +236,7 @@ class FluxDeployer(Deployer):
         return True
 
     def _post(self, revision: Revision, now: float) -> None:
-        """Send a push to the webhook of each Receiver, as a forge that was told of them does."""
+        """Send a push to the webhook of each Receiver, as a forge with these webhooks does."""
         body = push_payload(str(revision))
         for receivers in self.controllers.get("notification-controller", ()):
             if not isinstance(receivers, Receivers):
@@ -263,7 +263,7 @@ class FluxDeployer(Deployer):
         cluster = context.cluster
         if install.account(name) != self.credentials.user:
             cluster = context.connect(install.account(name))
-        events = Recorder(cluster, name, self._heard)
+        events = Recorder(cluster, name, self._on_event)
         if name == "source-controller":
             self.storage.clear()
             return [
@@ -319,10 +319,10 @@ class FluxDeployer(Deployer):
             self._last_error = str(error)
             self.journal.record("reported", key, str(error), state="error")
 
-    def _heard(self, told: Told) -> None:
+    def _on_event(self, record: EventRecord) -> None:
         """Every Event of a controller: into the world's journal."""
-        if not told.only_here:
-            key = ObjectKey.of(told.about)
-            self.journal.record("reported", key, told.message, state=told.reason)
+        if not record.only_here:
+            key = ObjectKey.of(record.about)
+            self.journal.record("reported", key, record.message, state=record.reason)
         if self._notifier is not None and self._pods.get("notification-controller"):
-            self._notifier.hear(told)
+            self._notifier.enqueue(record)

@@ -136,7 +136,7 @@ class GitRepositories(Controller):
         status.fields["observedGeneration"] = generation
         api.note_request(status, obj)
         status.save()
-        self._tell(obj, status, stored, now, recovered=had_failed)
+        self._report(obj, status, stored, now, recovered=had_failed)
         return api.jittered(seconds(obj["spec"]["interval"]), self.random)
 
     # -- the steps of a run ---------------------------------------------------------------------
@@ -270,7 +270,7 @@ class GitRepositories(Controller):
             return None
         return self.backoff(status.key) if failure.retry is None else failure.retry
 
-    def _tell(
+    def _report(
         self, obj: Object, status: Status, stored: Artifact | None, now: float, *, recovered: bool
     ) -> None:
         record = status.fields["artifact"]

@@ -15,7 +15,7 @@ from typing import Any
 import re2
 
 from gitops_lab.errors import ApiError
-from gitops_lab.frontends.events import Recorder, Told
+from gitops_lab.frontends.events import EventRecord, Recorder
 from gitops_lab.frontends.flux.api import KUSTOMIZE
 from gitops_lab.frontends.flux.definitions import api_version
 from gitops_lab.journal import ActorJournal
@@ -44,13 +44,13 @@ class Notifier:
     def __init__(self, cluster: Cluster, *, journal: ActorJournal, statuses: Statuses) -> None:
         self.cluster, self.journal, self.statuses = cluster, journal, statuses
         self.events = Recorder(cluster, "notification-controller")
-        self._queue: deque[Told] = deque()
+        self._queue: deque[EventRecord] = deque()
         self._sent: dict[tuple[str, ...], float] = {}
 
-    def hear(self, told: Told) -> None:
+    def enqueue(self, record: EventRecord) -> None:
         """Take an Event in; it is passed on in the next step."""
-        if not told.only_here:
-            self._queue.append(told)
+        if not record.only_here:
+            self._queue.append(record)
 
     def changed(self, key: ObjectKey) -> None:
         """Nothing is kept that a change could make wrong."""
@@ -66,8 +66,8 @@ class Notifier:
             self._dispatch(self._queue.popleft(), now)
         return now if self._queue else None
 
-    def _dispatch(self, told: Told, now: float) -> None:
-        for alert in self._alerts(told):
+    def _dispatch(self, record: EventRecord, now: float) -> None:
+        for alert in self._alerts(record):
             provider = self.cluster.get(
                 ObjectKey(
                     GROUP, "Provider", alert["metadata"]["namespace"],
@@ -78,23 +78,23 @@ class Notifier:
                 name = alert["spec"]["providerRef"]["name"]
                 text = f'failed to read provider: providers.{GROUP} "{name}" not found'
                 self.events(alert, now, "NotificationDispatchFailed", text, "Warning")
-            elif not provider["spec"].get("suspend") and self._is_new(alert, told, now):
-                self._send(alert, provider, payload(told, alert), now)
+            elif not provider["spec"].get("suspend") and self._is_new(alert, record, now):
+                self._send(alert, provider, payload(record, alert), now)
 
-    def _alerts(self, told: Told) -> list[Object]:
+    def _alerts(self, record: EventRecord) -> list[Object]:
         try:
             found = self.cluster.list(GROUP, "Alert")
         except ApiError as error:
             if error.code != 404:
                 raise
             return []
-        return [alert for alert in found if selects(alert, told)]
+        return [alert for alert in found if selects(alert, record)]
 
-    def _is_new(self, alert: Object, told: Told, now: float) -> bool:
+    def _is_new(self, alert: Object, record: EventRecord, now: float) -> bool:
         """Whether an equal Event has not been passed on a short time ago."""
-        about = told.about["metadata"]
-        revision = told.annotations.get(f"{KUSTOMIZE}/revision", "")
-        what = (alert["metadata"]["uid"], about["uid"], told.message, revision)
+        about = record.about["metadata"]
+        revision = record.annotations.get(f"{KUSTOMIZE}/revision", "")
+        what = (alert["metadata"]["uid"], about["uid"], record.message, revision)
         self._sent = {key: at for key, at in self._sent.items() if now - at < RATE_LIMIT}
         if what in self._sent:
             return False
@@ -125,23 +125,25 @@ class Notifier:
         self.statuses.set(commit, context, state, message["reason"])
 
 
-def selects(alert: Object, told: Told) -> bool:
+def selects(alert: Object, record: EventRecord) -> bool:
     """Whether an Alert wants an Event passed on."""
-    spec, about = alert["spec"], told.about["metadata"]
-    if spec.get("suspend") or (spec.get("eventSeverity") == "error" and told.type == "Normal"):
+    spec, about = alert["spec"], record.about["metadata"]
+    if spec.get("suspend") or (spec.get("eventSeverity") == "error" and record.type == "Normal"):
         return False
-    if not any(_is_of(source, alert, told, about) for source in spec["eventSources"]):
+    if not any(_is_of(source, alert, record, about) for source in spec["eventSources"]):
         return False
-    if _matches(spec.get("exclusionList"), told.message):
+    if _matches(spec.get("exclusionList"), record.message):
         return False
     inclusion = spec.get("inclusionList")
-    return not inclusion or _matches(inclusion, told.message)
+    return not inclusion or _matches(inclusion, record.message)
 
 
-def _is_of(source: Mapping[str, Any], alert: Object, told: Told, about: Mapping[str, Any]) -> bool:
+def _is_of(
+    source: Mapping[str, Any], alert: Object, record: EventRecord, about: Mapping[str, Any]
+) -> bool:
     labels, own = source.get("matchLabels") or {}, about.get("labels") or {}
     return (
-        source["kind"] == told.about["kind"]
+        source["kind"] == record.about["kind"]
         and source["name"] in ("*", about["name"])
         and (source.get("namespace") or alert["metadata"]["namespace"]) == about["namespace"]
         and all(own.get(name) == value for name, value in labels.items())
@@ -152,11 +154,11 @@ def _matches(patterns: Any, message: str) -> bool:
     return any(re2.search(pattern, message) for pattern in patterns or ())
 
 
-def payload(told: Told, alert: Object) -> Object:
+def payload(record: EventRecord, alert: Object) -> Object:
     """The JSON that a generic Provider gets."""
-    about = told.about
+    about = record.about
     metadata = about["metadata"]
-    fields = {name.rpartition("/")[2]: value for name, value in told.annotations.items()}
+    fields = {name.rpartition("/")[2]: value for name, value in record.annotations.items()}
     return {
         "involvedObject": {
             "kind": about["kind"],
@@ -166,11 +168,11 @@ def payload(told: Told, alert: Object) -> Object:
             "apiVersion": about["apiVersion"],
             "resourceVersion": metadata.get("resourceVersion", ""),
         },
-        "severity": "info" if told.type == "Normal" else "error",
-        "timestamp": timestamp(told.at),
-        "message": told.message,
-        "reason": told.reason,
+        "severity": "info" if record.type == "Normal" else "error",
+        "timestamp": timestamp(record.at),
+        "message": record.message,
+        "reason": record.reason,
         "metadata": {**(alert["spec"].get("eventMetadata") or {}), **fields},
-        "reportingController": told.component,
-        "reportingInstance": told.component,
+        "reportingController": record.component,
+        "reportingInstance": record.component,
     }

@@ -45,7 +45,7 @@ class Failed(Exception):
         message: its message.
         retry: seconds until the next run; None for the retry interval.
         terminal: nothing but a change of the spec can help.
-        told: whether an Event says so.
+        reported: whether an Event is recorded.
         text: what that Event says, if not the message.
         warning: whether that Event is a Warning.
     """
@@ -57,13 +57,13 @@ class Failed(Exception):
         *,
         retry: float | None = None,
         terminal: bool = False,
-        told: bool = True,
+        reported: bool = True,
         text: str = "",
         warning: bool = True,
     ) -> None:
         super().__init__(message)
         self.reason, self.message, self.retry = reason, message, retry
-        self.terminal, self.told, self.text = terminal, told, text or message
+        self.terminal, self.reported, self.text = terminal, reported, text or message
         self.type = "Warning" if warning else "Normal"
 
 
@@ -147,7 +147,7 @@ class Run:
         found = self.controller.cluster.get(key)
         if found is None:
             text = f'{group_resource(key.kind)} "{key.name}" not found'
-            raise Failed("ArtifactFailed", text, told=False)
+            raise Failed("ArtifactFailed", text, reported=False)
         return found
 
     def artifact_of(self, source: Object) -> Mapping[str, Any]:
@@ -155,7 +155,7 @@ class Run:
         record: Mapping[str, Any] | None = (source.get("status") or {}).get("artifact")
         if record is None:
             text = "Source artifact not found, retrying in 30s"
-            raise Failed("ArtifactFailed", text, retry=api.DEPENDENCY_RETRY, told=False)
+            raise Failed("ArtifactFailed", text, retry=api.DEPENDENCY_RETRY, reported=False)
         return record
 
     # 4 ----------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class Run:
             raise Failed("ReconciliationFailed", text) from error
         self.controller.note(done)
         if text := change_list(done):
-            self.tell("Progressing", text)
+            self.report("Progressing", text)
         return done
 
     def prune(self, inventory: Inventory) -> Generator[float, float, None]:
@@ -250,7 +250,7 @@ class Run:
             self.status.fields["inventory"] = dump({**inventory, **left})
             raise Failed("PruneFailed", "; ".join(refused.values()))
         if text := change_list(done):
-            self.tell("Progressing", text)
+            self.report("Progressing", text)
 
     # 11 ---------------------------------------------------------------------------------------
 
@@ -286,7 +286,7 @@ class Run:
         text = f"Health check passed in {duration(self.now - began)}"
         self.status.set("Healthy", "True", "Succeeded", text, self.now)
         if not was_healthy or self.status.fields.get("lastAppliedRevision") != self.revision:
-            self.tell("Progressing", text)
+            self.report("Progressing", text)
 
     def health_checks(self, done: Iterable[Entry]) -> dict[ObjectKey, str]:
         """Version by key of the objects whose health counts."""
@@ -322,7 +322,7 @@ class Run:
         self.controller.failures.pop(self.key, None)
         spent, pause = duration(self.now - self.began), duration(seconds(self.spec["interval"]))
         text = f"Reconciliation finished in {spent}, next run in {pause}"
-        self.tell("ReconciliationSucceeded", text, commit_status="update")
+        self.report("ReconciliationSucceeded", text, commit_status="update")
 
     def fail(self, failure: Failed) -> float | None:
         """End the run after a failed step; seconds until the next one."""
@@ -341,8 +341,8 @@ class Run:
         if self.digest:
             self.remember(failure.reason)
         status.save()
-        if failure.told:
-            self.tell(failure.reason, failure.text, failure.type)
+        if failure.reported:
+            self.report(failure.reason, failure.text, failure.type)
         if failure.terminal:
             return None
         if failure.retry is not None:
@@ -361,7 +361,7 @@ class Run:
             metadata={name: value for name, value in revisions.items() if value},
         )
 
-    def tell(self, reason: str, text: str, type: str = "Normal", **more: str) -> None:
+    def report(self, reason: str, text: str, type: str = "Normal", **more: str) -> None:
         """Record an Event about the Kustomization."""
         notes = api.event_annotations(
             self.obj, api.KUSTOMIZE, revision=self.revision, originRevision=self.origin, **more

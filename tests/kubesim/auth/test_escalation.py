@@ -94,13 +94,13 @@ def test_rights_in_one_namespace_are_none_in_the_whole_cluster() -> None:
 
 
 @pytest.mark.parametrize("verb", ["escalate", "*"])
-def test_whoever_may_escalate_is_exempt(verb: str) -> None:
+def test_the_right_to_escalate_exempts(verb: str) -> None:
     world = Cluster()
     world.grant(rule(verb, "clusterroles", GROUP), name="escalate", namespace="")
     assert not world.refusal(role("any", rule("*", "*", group="*"), kind="ClusterRole"))
 
 
-def test_whoever_may_bind_a_role_need_not_have_it() -> None:
+def test_the_right_to_bind_a_role_is_enough_without_its_rights() -> None:
     world = Cluster()
     world.grant(rule("bind", "clusterroles", GROUP, names=["root"]), name="bind")
     world.create(role("other", rule("get", "secrets"), kind="ClusterRole"))
@@ -121,7 +121,7 @@ def test_only_an_administrator_gathers_rules() -> None:
     assert "aggregationRule" in world.update_refusal(role("sum", kind="ClusterRole"))
 
 
-def test_a_binding_to_nothing_is_refused_to_whoever_cannot_bind_everything() -> None:
+def test_a_binding_to_nothing_is_refused_without_the_right_to_bind_everything() -> None:
     world = Cluster()
     with pytest.raises(ApiError) as error:
         world.create(binding("ghost", someone()), user="joe", groups=())

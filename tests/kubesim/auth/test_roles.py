@@ -73,7 +73,7 @@ def test_each_role_gathers_the_smaller_one(cluster: Cluster) -> None:
     assert len(view) < len(edit) < len(admin)
 
 
-def test_whoever_labels_a_role_adds_its_rules_at_once(cluster: Cluster) -> None:
+def test_the_rules_of_a_labelled_role_are_added_at_once(cluster: Cluster) -> None:
     user = cluster.user("view")
     more = rule("get", "widgets", group="example.com")
     cluster.create(role("widgets", more, kind="ClusterRole", labels={TO_VIEW: "true"}))
@@ -144,7 +144,7 @@ def test_cluster_admin_is_bound_to_the_masters(cluster: Cluster) -> None:
     assert cluster.may("do", "anything", user=ADMIN)
 
 
-def test_whoever_is_bound_to_cluster_admin_may_do_everything(cluster: Cluster) -> None:
+def test_a_user_bound_to_cluster_admin_may_do_everything(cluster: Cluster) -> None:
     user = User("root", (AUTHENTICATED,))
     subject = {"kind": "User", "name": "root"}
     cluster.create(

@@ -233,7 +233,7 @@ def test_objects_and_lists_come_as_tables_and_as_metadata(run: Run) -> None:
     run(scenario)
 
 
-def test_deletions_heed_their_options_in_body_or_query(run: Run) -> None:
+def test_deletions_obey_their_options_in_body_or_query(run: Run) -> None:
     async def scenario(world: World, client: Client) -> None:
         await client.post(CONFIG_MAPS, config_map("c"))
         body = {"kind": "DeleteOptions", "preconditions": {"uid": "another"}}
