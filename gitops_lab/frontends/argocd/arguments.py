@@ -47,7 +47,9 @@ def _app(parser: argparse.ArgumentParser) -> None:
         wait.add_argument(f"--{name}", action="store_true", help=f"wait for {name} only")
     command("history", "list what was deployed")
     rollback = command("rollback", "go back to an entry of the history")
-    rollback.add_argument("id", type=int, metavar="ID")
+    rollback.add_argument(
+        "id", type=int, nargs="?", default=-1, metavar="ID", help="(default: the last but one)"
+    )
     rollback.add_argument("--prune", action="store_true")
     rollback.add_argument("--timeout", type=float, default=0)
     resources = command("resources", "list the objects of an Application")

@@ -316,8 +316,18 @@ class Commands:
         return 0 if given.asynchronous else self._follow_operation(given)
 
     def _app_rollback(self, given: argparse.Namespace) -> int:
-        self.api.rollback(given.name, given.id, prune=given.prune)
+        number = given.id if given.id >= 0 else self._previous(given.name)
+        self.api.rollback(given.name, number, prune=given.prune)
         return self._follow_operation(given)
+
+    def _previous(self, name: str) -> int:
+        """The history's last entry but one; source: `findRevisionHistory` of the argocd CLI."""
+        history = (self.api.get(name).get("status") or {}).get("history") or []
+        if len(history) < 2:
+            raise Failed(
+                f"application {name!r} should have at least two successful deployments to go back"
+            )
+        return int(history[-2]["id"])
 
     def _follow_operation(self, given: argparse.Namespace) -> int:
         app = self._follow(given.name, given.timeout, lambda app: not app.get("operation"))

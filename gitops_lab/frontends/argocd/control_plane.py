@@ -110,10 +110,10 @@ class ControlPlane:
 
     def _start(self) -> None:
         """The API server creates the default project when it starts."""
-        self._started = True
         if self.cluster.get(ObjectKey.of(DEFAULT)) is None:
             try:
                 self.cluster.create(copied(DEFAULT), manager=API_SERVER)
             except ApiError as error:
                 if error.code != 409:
                     raise
+        self._started = True

@@ -114,8 +114,9 @@ class ArgoCD(Deployer):
         return True
 
     def changed(self, key: ObjectKey) -> bool:
-        """A live object changed."""
-        return self.control_plane.changed(key)
+        """A live object changed; a pod of its own programs may have come or gone."""
+        own_pod = key.kind == "Pod" and key.namespace == NAMESPACE
+        return self.control_plane.changed(key) or own_pod
 
     # -- What the watcher asks -------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ class ArgoCD(Deployer):
 
     def desired(self, artifact: Artifact, cluster: Cluster) -> tuple[Manifest, ...]:
         """The objects that a revision asks for; hooks are none."""
-        source = self._source()
+        source = self._source(cluster)
         folder = source.get("path", ".")
 
         def fetch(path: str) -> Artifact:
@@ -163,10 +164,10 @@ class ArgoCD(Deployer):
         """Whether an object says that it belongs to the arm's Application."""
         return tracking.owner(live) == APPLICATION and tracking.names_itself(live)
 
-    def _source(self) -> Mapping[str, Any]:
+    def _source(self, cluster: Cluster) -> Mapping[str, Any]:
         key = ObjectKey(GROUP, "Application", NAMESPACE, APPLICATION)
         app = self.control_plane.controller.apps.get(f"{NAMESPACE}/{APPLICATION}")
-        app = app or self.cluster.get(key)
+        app = app or cluster.get(key)
         source: Mapping[str, Any] = (app or {}).get("spec", {}).get("source") or {}
         return source
 

@@ -104,6 +104,19 @@ def test_a_rollback_is_refused_while_automation_is_on(lab: Lab) -> None:
     assert lab.words()[0] == "OutOfSync"
 
 
+def test_a_rollback_without_an_id_goes_to_the_entry_before_the_newest(lab: Lab) -> None:
+    lab.commit({"cm.yaml": config("settings", a="1")})
+    created(lab)
+    sh(lab, "app sync web")
+    text, code = sh(lab, "app rollback web")
+    assert "at least two successful deployments" in text and code != 0
+    lab.commit({"cm.yaml": config("settings", a="2")})
+    sh(lab, "app sync web")
+    assert sh(lab, "app rollback web")[1] == 0
+    live = lab.get("ConfigMap/settings")
+    assert live is not None and live["data"] == {"a": "1"}
+
+
 def test_a_failed_sync_ends_the_command_with_its_phase(lab: Lab) -> None:
     lab.commit({"bad.yaml": config("bad").replace('"data"', '"dat"')})
     created(lab)
