@@ -67,10 +67,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Collected:
-    """What a folder holds, and all faults on the way."""
+    """What a folder holds, and all faults on the way.
+
+    Args:
+        found: the objects.
+        faults: what is wrong with the files.
+        release: the name that a Helm chart was rendered under; empty if the name had no part in it.
+    """
 
     found: tuple[Found, ...]
     faults: tuple[RenderError, ...]
+    release: str = ""
 
     @cached_property
     def kinds(self) -> frozenset[tuple[str, str]]:
@@ -95,12 +102,12 @@ def collect(artifact: Artifact, path: str = "", *, release: str = "release") -> 
         path: the folder; the root if empty.
         release: the name under which a Helm chart is rendered.
     """
-    key = (artifact.digest, path, release)
-    known = _remembered.get(key) if artifact.digest else None
-    if known is None:
+    place = artifact.digest, path
+    known = _remembered.get((*place, "")) or _remembered.get((*place, release))
+    if known is None or not artifact.digest:
         known = _Collector(without_ignored(artifact), release).all(path)
         if artifact.digest:
-            _remembered[key] = known
+            _remembered[*place, known.release] = known
             for oldest in list(_remembered)[:-REMEMBERED]:
                 _remembered.pop(oldest, None)
     return known
@@ -112,6 +119,7 @@ class _Collector:
         self.tree = Tree(artifact)
         self.faults: list[RenderError] = []
         self._bytes = self._folders = 0
+        self._used = ""  # the release, once a chart has been rendered under it
 
     def all(self, path: str) -> Collected:
         try:
@@ -120,8 +128,8 @@ class _Collector:
                 raise RenderError("this is a file", where=path, fix="name the folder it is in")
             found = self.folder(folder)
         except RenderError as fault:
-            return Collected((), (*self.faults, fault))
-        return Collected(tuple(found), tuple(self.faults))
+            return Collected((), (*self.faults, fault), self._used)
+        return Collected(tuple(found), tuple(self.faults), self._used)
 
     def folder(self, path: str) -> list[Found]:
         self._folders += 1
@@ -178,6 +186,7 @@ class _Collector:
             raise _no_helm(name, "this folder is a Helm chart")
         files, links = self._workspace()
         try:
+            self._used = self.release
             text = renderer(files, links, folder, self.release)
         except ToolFailed as error:
             raise self._refused(str(error).removeprefix("Error: "), name) from None

@@ -62,7 +62,7 @@ def render(
     """
     collected = collect(artifact, path, release=release)
     scopes = _scopes(collected, is_namespaced)
-    place = (artifact.digest, path, release, namespace, frozenset(scopes.items()))
+    place = (artifact.digest, path, collected.release, namespace, frozenset(scopes.items()))
     known = _remembered.get(place) if artifact.digest else None
     if known is None:
         known = _manifests(collected, namespace, scopes)

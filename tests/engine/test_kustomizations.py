@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from gitops_lab.engine.collect import collect
 from gitops_lab.engine.documents import read
-from gitops_lab.model import Artifact, Revision
+from gitops_lab.engine.render import render
+from gitops_lab.model import Artifact, Manifest, Revision
 from gitops_lab.renderers import process
 from gitops_lab.renderers.tools import packaged_kubectl
-from tests.engine.test_render import Files, artifact, fault, names, obj, rendered
+from tests.engine.test_render import Files, artifact, fault, is_namespaced, names, obj, rendered
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 OVERLAYS = sorted(
@@ -253,6 +254,24 @@ def test_a_render_is_remembered_by_the_digest(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("gitops_lab.renderers.kustomize.build", never)
     assert rendered(files) is first
     assert [m.key.namespace for m in rendered(files, namespace="other")] == ["other"]
+
+
+def test_only_a_chart_is_rendered_again_for_another_release(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def chart(files: object, links: object, folder: str, release: str) -> bytes:
+        return yaml.safe_dump(obj(f"of-{release}")).encode()
+
+    monkeypatch.setattr("gitops_lab.renderers.charts.renderer", lambda: chart)
+
+    def of(files: Files, release: str) -> tuple[Manifest, ...]:
+        return render(artifact(files), is_namespaced=is_namespaced, release=release)
+
+    plain: Files = {"a.yaml": obj("a-plain-one")}
+    assert of(plain, "one") is of(plain, "two")
+    charts: Files = {"Chart.yaml": "apiVersion: v2\nname: named\nversion: 1.0.0\n"}
+    for release in ("one", "two", "one"):
+        assert [m.key.name for m in of(charts, release)] == [f"of-{release}"]
 
 
 def test_a_chart_without_helm_is_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
