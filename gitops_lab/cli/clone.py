@@ -71,7 +71,10 @@ def run(options: argparse.Namespace) -> int:
     if code:
         return code
     samples = add_sample(folder) if options.with_sample else []
-    print(f"Cloned into {folder}" + (f", with a sample of {len(samples)} files" if samples else ""))
+    moved = folder != Path(options.folder)
+    why = " (beside this checkout, so that Git does not mix the two)" if moved else ""
+    sample = f", with a sample of {len(samples)} files" if samples else ""
+    print(f"Cloned into {folder}{why}{sample}")
     _guide(folder, samples=bool(samples), name=options.name)
     return 0
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitops_lab.cli.clone import AUTHORITIES
+from gitops_lab.cli.clone import AUTHORITIES, beside_a_checkout
 from gitops_lab.cli.escape import escaped
 from gitops_lab.cli.printing import missing_from_path
 from gitops_lab.errors import LabError, UsageError
 
 if TYPE_CHECKING:
     from gitops_lab.labs.format import Lab, Step
-    from gitops_lab.labs.progress import LabRecord, Progress
+    from gitops_lab.labs.progress import Book, LabRecord, Progress
     from gitops_lab.labs.session import Report, Session
     from gitops_lab.state import StateFolder
 
@@ -118,8 +118,18 @@ def run_list(options: argparse.Namespace) -> int:
     labs = [format.load(folder, book.seed) for folder in format.folders(options.labs)]
     text.console().print(text.listing(labs, book.labs))
     if not options.labs:
-        print("\nBegin: gitops-lab lab start first-commit")
+        print(f"\n{_what_next(labs, book)}")
     return 0
+
+
+def _what_next(labs: list[Lab], book: Book) -> str:
+    """The lab to go on with, or the next one to begin."""
+    if book.active and not book.lab(book.active).finished:
+        return f"Go on with {book.active}: gitops-lab lab show"
+    following = next((lab.id for lab in labs if not book.lab(lab.id).finished), "")
+    return (
+        f"Begin: gitops-lab lab start {following}" if following else "You have finished all labs."
+    )
 
 
 def run_progress(options: argparse.Namespace) -> int:
@@ -160,7 +170,8 @@ def run_start(options: argparse.Namespace) -> int:
     is_new = not (folder.path / MARK).exists()
     speed = options.speed or (lab.speed if is_new and options.backend != "kind" else None)
     wanted = {"arms": list(lab.arms), "backend": options.backend, "speed": speed}
-    clone = (options.folder or _clone_of(progress, lab) or Path(lab.id)).absolute()
+    clone = options.folder or _clone_of(progress, lab) or beside_a_checkout(Path(lab.id))
+    clone = clone.absolute()
     _up(folder, {k: v for k, v in wanted.items() if v})
     (folder.path / MARK).write_text(lab.id)
     with progress.change() as book:

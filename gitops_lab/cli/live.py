@@ -178,7 +178,9 @@ def run_up(options: argparse.Namespace) -> int:
 def _report_up(name: str, folder: Any, found: dict[str, Any]) -> int:
     """What came of `up`; the exit code."""
     if found["found"] == "running":
-        print(f"The sandbox {name!r} runs already, and stays as it is.")
+        lab = folder.path / "lab"
+        owner = f" It belongs to the lab {lab.read_text()!r}." if lab.is_file() else ""
+        print(f"The sandbox {name!r} runs already, and stays as it is.{owner}")
     elif found["found"] == "stopped":
         print(f"The sandbox {name!r} goes on where it was.")
     elif found["found"] == "crashed":

@@ -51,12 +51,12 @@ def steps(world: Sandbox) -> Findings:
 
 
 def verdict(findings: Findings) -> str:
-    """Where the miner still runs."""
+    """Where the extra container still runs."""
     there, gone = those(findings, "still there"), those(findings, "still there", value=False)
     named = those(findings, "status names it")
     return (
-        f"The miner still runs with {listed(there)}, through another commit, too; their status "
-        f"names it with {listed(named)}. {listed(gone)} removed it."
+        f"The extra container still runs with {listed(there)}, also after another commit. The "
+        f"status of {listed(named)} names it. {listed(gone)} removed it."
     )
 
 

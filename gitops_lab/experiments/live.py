@@ -75,8 +75,8 @@ def real(setup: Setup) -> str:
     """What is real about a story that was told live, in one sentence."""
     if setup.backend == "simulated":
         return (
-            "Git, the network and the clock are real and the clusters are simulated; time passes "
-            f"{setup.speed:g} times as fast"
+            "Git and the network are real, the clusters are simulated, and the clock runs "
+            f"{setup.speed:g} times as fast as yours"
         )
     return (
         "Git, the network, the clock and Kubernetes are real; the intervals and delays that are "

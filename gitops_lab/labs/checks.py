@@ -228,7 +228,7 @@ def pushed(attempt: Attempt, count: int = 1, since: str = "lab") -> Result:
         "you pushed to main" if count == 1 else f"you pushed to main {count} times",
         "1 push" if count == 1 else f"{count} pushes",
         f"{len(found)} so far",
-        "git status; git log --oneline origin/main",
+        "git status; git ls-remote origin",
     )
 
 
