@@ -69,7 +69,7 @@ def rollback(attempt: Attempt) -> None:
 
 
 def last(attempt: Attempt) -> None:
-    """Undo the upgrade in Git, switch automation on, and have the Deployment made anew."""
+    """Undo the upgrade in Git, switch automation on, and have the Deployment created again."""
     attempt.world.revert()
     _change(attempt, {"spec": ON})
     attempt.arm("argocd").cluster.delete(key(SHOP))
