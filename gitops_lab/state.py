@@ -20,18 +20,19 @@ import json
 import os
 import re
 import shutil
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gitops_lab.errors import LabError, UsageError
 from kubesim.files import write_private
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 ANSWER = 30.0
 """How long to wait for an answer of a sandbox's process, in seconds."""
@@ -289,6 +290,8 @@ class StateFolder:
         Raises:
             LabError: there is no process, it does not answer, or it refuses.
         """
+        from http.client import HTTPException  # slow to import, and few commands need it
+
         found = self.description()
         try:
             with self._request(found, "POST", f"/api/v1/{what}", arguments) as response:
@@ -310,6 +313,8 @@ class StateFolder:
         Raises:
             LabError: there is no process, or it does not answer.
         """
+        from http.client import HTTPException
+
         found = self.description()
         try:
             with self._request(found, "GET", f"/api/v1/events?since={since}") as response:
@@ -331,6 +336,9 @@ class StateFolder:
         self, found: Mapping[str, Any], method: str, path: str, body: object = None
     ) -> Iterator[HTTPResponse]:
         """One request to the process; its answer, with any status code."""
+        import ssl
+        from http.client import HTTPSConnection
+
         address, trust = urlsplit(found["url"]), ssl.create_default_context(cadata=found["ca"])
         connection = HTTPSConnection(address.netloc, timeout=ANSWER, context=trust)
         headers = {"Authorization": f"Bearer {found['token']}", "Content-Type": "application/json"}
