@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Messages name the program as people type it, wherever the tests are started from.
-    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], str(Path(sys.executable).parent)))
     config.addinivalue_line("markers", "allows_errors: kubesim may log errors, which fail others")
     config.addinivalue_line("markers", "pods: needs nodes that run pods")
     config.addinivalue_line("markers", "users: it matters who asks, which HTTPS alone knows")

@@ -156,7 +156,7 @@ def test_nobody_becomes_an_administrator_by_a_signature(kubectl: Kubectl, name: 
         ),
         (
             {"request": b64encode(b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA").decode()},
-            "malformed",
+            "PEM block type must be CERTIFICATE REQUEST",
         ),
         ({"usages": []}, "spec.usages: Required value"),
         ({"usages": ["juggling"]}, "spec.usages[0]: Unsupported value"),
