@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_the_example_in_process_prints_what_the_readme_says(tmp_path: Path) -> N
 def test_the_example_with_the_fixture_passes(names: list[str], tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).write_text(example(name))
-    plugin = ("-p", "kubesim.pytest_plugin", "-p", "no:cacheprovider")
-    said = python(tmp_path, "-m", "pytest", "-q", *plugin, names[-1])
+    installed = any(point.name == "kubesim" for point in entry_points(group="pytest11"))
+    plugin = () if installed else ("-p", "kubesim.pytest_plugin")
+    said = python(tmp_path, "-m", "pytest", "-q", *plugin, "-p", "no:cacheprovider", names[-1])
     assert "1 passed" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -103,18 +104,30 @@ def ask(world: World, path: str, body: Any, method: str = "POST", **more: str) -
     return asyncio.run(story())
 
 
+def least(tmp_path: Path, path: str, body: Any, method: str = "POST", **more: str) -> float:
+    """The least of up to three measurements: one can hold a garbage collection of other tests."""
+    found = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found.append(ask(World(str(folder)), path, body, method, **more))
+        if found[-1] < LONGEST:
+            break
+    return min(found)
+
+
 @pytest.mark.parametrize("name", BODIES)
-def test_a_large_object_is_stored_or_refused_in_time(name: str, tmp_path: Any) -> None:
+def test_a_large_object_is_stored_or_refused_in_time(name: str, tmp_path: Path) -> None:
     path, body = BODIES[name]
-    assert ask(World(str(tmp_path)), path, body) < LONGEST
+    assert least(tmp_path, path, body) < LONGEST
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_large_apply_is_stored_or_refused_in_time(name: str, tmp_path: Any) -> None:
+def test_a_large_apply_is_stored_or_refused_in_time(name: str, tmp_path: Path) -> None:
     path, body = BODIES[name]
     path = f"{path}/{body['metadata']['name']}?fieldManager=t"
     media = "application/apply-patch+yaml"
-    assert ask(World(str(tmp_path)), path, body, "PATCH", media=media) < LONGEST
+    assert least(tmp_path, path, body, "PATCH", media=media) < LONGEST
 
 
 @pytest.mark.parametrize(
@@ -131,6 +144,5 @@ def test_a_large_apply_is_stored_or_refused_in_time(name: str, tmp_path: Any) ->
     ],
     ids=["mapping", "list", "block", "aliases"],
 )
-def test_a_long_yaml_text_is_read_in_time(text: bytes, tmp_path: Any) -> None:
-    world = World(str(tmp_path))
-    assert ask(world, CONFIG_MAPS, text, media="application/yaml") < LONGEST
+def test_a_long_yaml_text_is_read_in_time(text: bytes, tmp_path: Path) -> None:
+    assert least(tmp_path, CONFIG_MAPS, text, media="application/yaml") < LONGEST
