@@ -17,7 +17,7 @@ from gitops_lab.experiments import picture
 from gitops_lab.lesson.story import Picture, Question, number
 from gitops_lab.sandbox import ARMS, ArmDescription, Sandbox, Text
 
-COMMITS = 30
+COMMITS = 20
 PAUSE = (300.0, 900.0)
 """The shortest and the longest time between two commits, in seconds. It is drawn at random, so that
 commits come at every moment of an interval."""
